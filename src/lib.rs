@@ -1,1 +1,16 @@
+//! Auricle turns live audio into one timeline of captions and sound events, on the device that hears it.
 
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod audio;
+pub mod error;
+pub mod event;
+pub mod frontend;
+pub mod model;
+pub mod runtime;
+pub mod store;
+pub mod time;
+
+pub use error::{Error, ErrorKind, Result};
+pub use event::{Event, EventBody};

@@ -1,1 +1,2 @@
-fn main(){}
+//! The command line; composes the library and nothing else.
+fn main() {}

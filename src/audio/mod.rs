@@ -1,0 +1,1 @@
+//! Audio in: microphones, files, the wait-free ring between them and the front end, and resampling to 16 kHz.

@@ -1,0 +1,3 @@
+//! Windows and features, computed once a hop without allocating.
+
+pub mod recipe;

@@ -1,0 +1,39 @@
+//! The model families and what the rooms ask of them.
+//!
+//! In: a checked model of the store, audio or features. Out: text and tokens ([`Transcriber`]), class scores ([`Tagger`]),
+//! the probability of speech ([`silero::Silero`]). Weights and ONNX Runtime sessions live here; the state of a stream never does.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::frontend::recipe::Recipe;
+
+/// A class a tagger knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The class's id in its ontology: `/m/0bt9lr` of AudioSet.
+    pub id: Arc<str>,
+    /// Its name for people: `Dog`.
+    pub name: Arc<str>,
+}
+
+/// Gives every class of sound a probability, patch by patch.
+pub trait Tagger: Send {
+    /// Name of the model.
+    fn name(&self) -> &Arc<str>;
+    /// The classes, in the order of the scores.
+    fn labels(&self) -> &[Label];
+    /// The features a patch is made of.
+    fn recipe(&self) -> &Recipe;
+    /// Frames of features in a patch.
+    fn patch_frames(&self) -> usize;
+    /// Frames from the start of one patch to the next, as the manifest recommends.
+    fn patch_hop_frames(&self) -> usize;
+    /// Probabilities (0 to 1) of all classes for one patch.
+    ///
+    /// `patch` is [frames, features] row by row, `patch_frames` x `recipe().mels` long; `scores` has one place a label.
+    ///
+    /// # Errors
+    /// `Model` when ONNX Runtime fails or a length does not fit.
+    fn score(&mut self, patch: &[f32], scores: &mut [f32]) -> Result<()>;
+}

@@ -1,0 +1,48 @@
+//! The ONNX Runtime library and the one environment of the process.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use ort::environment::Environment;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store;
+
+/// The library's path and its environment; it lives as long as the process.
+static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+
+/// Loads the ONNX Runtime library: `path`, or the one the store finds. Later calls keep the first library.
+///
+/// # Errors
+/// `NotFound` when there is none; `Library` when it is not ONNX Runtime or older than 1.20.
+pub fn load_library(path: Option<&Path>) -> Result<()> {
+    environment(path).map(drop)
+}
+
+/// Path of the library in use, once one is loaded.
+pub fn library_path() -> Option<PathBuf> {
+    let loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    loaded.as_ref().map(|(path, _)| path.clone())
+}
+
+/// ONNX Runtime's version and build, as it tells it; `None` before a library is loaded.
+pub fn version() -> Option<String> {
+    library_path().map(|_| ort::info().to_owned())
+}
+
+pub(super) fn environment(path: Option<&Path>) -> Result<Environment> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, environment)) = loaded.as_ref() {
+        return Ok(environment.clone());
+    }
+    let path = path.map_or_else(store::library, |path| Ok(path.to_owned()))?;
+    let failed = |error: &dyn std::fmt::Display| {
+        let message = format!("{}: cannot be used as ONNX Runtime: {error}; version 1.20 or later is needed", path.display());
+        Error::new(ErrorKind::Library, message)
+    };
+    let builder = ort::init_from(&path).map_err(|error| failed(&error))?;
+    let environment = builder.with_name("auricle").with_telemetry(false).build().map_err(|error| failed(&error))?;
+    environment.set_log_level(ort::logging::LogLevel::Error);
+    *loaded = Some((path, environment.clone()));
+    Ok(environment)
+}

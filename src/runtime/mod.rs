@@ -1,0 +1,12 @@
+//! ONNX Runtime and nothing else: its library, its one environment, execution providers and sessions.
+//!
+//! In: the path of a checked graph and [`GraphSettings`]. Out: a [`Graph`] that runs on the provider that was asked for;
+//! a provider that cannot run is an error here, never a silent fallback.
+
+mod environment;
+mod graph;
+mod provider;
+
+pub use environment::{library_path, load_library, version};
+pub use graph::{Graph, GraphSettings};
+pub use provider::Provider;

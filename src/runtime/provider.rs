@@ -1,0 +1,98 @@
+//! Execution providers: where a graph runs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ort::ep::{self, ExecutionProviderDispatch};
+
+use crate::error::{Error, ErrorKind};
+
+/// Where a graph runs. Asking for one that is not there is an error, not a slower run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Provider {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU through CUDA.
+    Cuda {
+        /// CUDA's number of the GPU.
+        device: u32,
+    },
+    /// An NVIDIA GPU through TensorRT; operators it lacks run through CUDA on the same GPU.
+    TensorRt {
+        /// CUDA's number of the GPU.
+        device: u32,
+    },
+}
+
+impl Provider {
+    /// What to register with a session, each with error-on-failure; the processor needs nothing.
+    pub(super) fn dispatch(self) -> Vec<ExecutionProviderDispatch> {
+        let cuda = |device: u32| {
+            ep::CUDA::default()
+                .with_device_id(i32::try_from(device).unwrap_or(i32::MAX))
+                .with_arena_extend_strategy(ep::ArenaExtendStrategy::SameAsRequested)
+                .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
+                .build()
+                .error_on_failure()
+        };
+        match self {
+            Self::Cpu => Vec::new(),
+            Self::Cuda { device } => vec![cuda(device)],
+            Self::TensorRt { device } => {
+                let id = i32::try_from(device).unwrap_or(i32::MAX);
+                vec![ep::TensorRT::default().with_device_id(id).build().error_on_failure(), cuda(device)]
+            }
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda { device } => write!(f, "cuda:{device}"),
+            Self::TensorRt { device } => write!(f, "tensorrt:{device}"),
+        }
+    }
+}
+
+impl FromStr for Provider {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || {
+            let message =
+                format!("'{}' is not a provider; choose cpu, cuda, cuda:N, tensorrt or tensorrt:N", text.escape_debug());
+            Error::new(ErrorKind::InvalidInput, message)
+        };
+        let (name, device) = match text.split_once(':') {
+            Some((name, device)) => (name, Some(device.parse::<u32>().map_err(|_| wrong())?)),
+            None => (text, None),
+        };
+        match (name, device) {
+            ("cpu", None) => Ok(Self::Cpu),
+            ("cuda", device) => Ok(Self::Cuda { device: device.unwrap_or(0) }),
+            ("tensorrt", device) => Ok(Self::TensorRt { device: device.unwrap_or(0) }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_others_are_refused() {
+        for name in ["cpu", "cuda:0", "cuda:3", "tensorrt:1"] {
+            assert_eq!(name.parse::<Provider>().unwrap().to_string(), name);
+        }
+        assert_eq!("cuda".parse::<Provider>().unwrap(), Provider::Cuda { device: 0 });
+        for name in ["", "gpu", "cpu:1", "cuda:x", "cuda:-1"] {
+            let error = name.parse::<Provider>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.message().contains("choose cpu"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Where models and the ONNX Runtime library are looked for.
+//!
+//! In: explicit paths, environment, the path of the running program. Out: folders that hold models, the library's file.
+//!
+//! The program looks upwards from its own path for `share/auricle/models` and `lib/auricle/`, so that `PREFIX/bin/auricle`
+//! and `target/release/auricle` find their own by one rule.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Names the folder of models; goes before the places looked at by default.
+pub const MODELS_VARIABLE: &str = "AURICLE_MODELS";
+/// Names the ONNX Runtime library; `ORT_DYLIB_PATH` is read too.
+pub const LIBRARY_VARIABLE: &str = "AURICLE_ONNXRUNTIME";
+
+const LIBRARY_NAME: &str = if cfg!(target_os = "macos") {
+    "libonnxruntime.dylib"
+} else if cfg!(windows) {
+    "onnxruntime.dll"
+} else {
+    "libonnxruntime.so"
+};
+
+/// The folders where models are looked for, in order.
+#[derive(Clone, Debug)]
+pub struct Places {
+    folders: Vec<PathBuf>,
+}
+
+impl Places {
+    /// The default places: `$AURICLE_MODELS` alone when it is set, else above the program, then `~/.local/share/auricle/models`
+    /// and `/usr/share/auricle/models`.
+    pub fn find() -> Self {
+        if let Some(folder) = env::var_os(MODELS_VARIABLE) {
+            return Self::only(PathBuf::from(folder));
+        }
+        let mut folders = above_program("share/auricle/models");
+        let data_home = env::var_os("XDG_DATA_HOME")
+            .map(PathBuf::from)
+            .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".local/share")));
+        folders.extend(data_home.map(|data| data.join("auricle/models")));
+        folders.push(PathBuf::from("/usr/share/auricle/models"));
+        Self { folders }
+    }
+
+    /// One folder and no other.
+    pub fn only(folder: PathBuf) -> Self {
+        Self { folders: vec![folder] }
+    }
+
+    /// The folders, in order.
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// The folder of the model `name`.
+    ///
+    /// # Errors
+    /// `InvalidInput` when `name` is not a plain folder name; `NotFound` with every place looked at and the models that are there.
+    pub fn model(&self, name: &str) -> Result<PathBuf> {
+        let plain =
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !name.starts_with('.');
+        if !plain {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("'{}' is not the name of a model: letters, digits, '-', '_' and '.'", name.escape_debug()),
+            ));
+        }
+        let found = self.folders.iter().map(|folder| folder.join(name)).find(|folder| folder.join("model.toml").is_file());
+        found.ok_or_else(|| {
+            let names = self.names();
+            let known =
+                if names.is_empty() { "no model is there".to_owned() } else { format!("there are: {}", names.join(", ")) };
+            Error::new(
+                ErrorKind::NotFound,
+                format!("no model named {name} in {}; {known}; 'make models' fetches Auricle's", list(&self.folders)),
+            )
+        })
+    }
+
+    /// Names of all models, sorted, each once.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .folders
+            .iter()
+            .filter_map(|folder| folder.read_dir().ok())
+            .flatten()
+            .filter_map(|entry| entry.ok())
+            .filter(|entry| entry.path().join("model.toml").is_file())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// The ONNX Runtime library: `$AURICLE_ONNXRUNTIME`, `$ORT_DYLIB_PATH`, else above the program.
+///
+/// # Errors
+/// `NotFound` with every place looked at.
+pub fn library() -> Result<PathBuf> {
+    for variable in [LIBRARY_VARIABLE, "ORT_DYLIB_PATH"] {
+        if let Some(path) = env::var_os(variable).map(PathBuf::from) {
+            let path = if path.is_dir() { path.join(LIBRARY_NAME) } else { path };
+            if path.is_file() {
+                return Ok(path);
+            }
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("no ONNX Runtime library at {}, where ${variable} points; correct or unset it", path.display()),
+            ));
+        }
+    }
+    let places = above_program(&format!("lib/auricle/{LIBRARY_NAME}"));
+    places.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!(
+                "no ONNX Runtime library; looked for {}; 'make library' puts one there, or set ${LIBRARY_VARIABLE} to a libonnxruntime of version 1.20 or later",
+                list(&places)
+            ),
+        )
+    })
+}
+
+/// `relative` seen from each folder above the running program, nearest first, at most four levels up.
+fn above_program(relative: &str) -> Vec<PathBuf> {
+    let program = env::current_exe().and_then(|path| path.canonicalize());
+    let Ok(program) = program else { return Vec::new() };
+    program.ancestors().skip(1).take(4).map(|folder| folder.join(relative)).collect()
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    if shown.is_empty() { "no place at all".to_owned() } else { shown.join(", ") }
+}

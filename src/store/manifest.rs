@@ -1,0 +1,238 @@
+//! A model's manifest, `model.toml`: what the model is, its files by sha256, its recipe and measured accuracy.
+//!
+//! In: the folder of a model. Out: a [`Model`] whose files were checked.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::Places;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The version of the manifest's schema that this build reads.
+const SCHEMA: u32 = 1;
+/// No manifest is longer than this.
+const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
+
+/// A family of models: the runtime's code that runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Family {
+    /// Moonshine, raw audio to text.
+    Moonshine,
+    /// Silero voice-activity detection.
+    Silero,
+    /// YAMNet, log-mel patches to 521 AudioSet classes.
+    Yamnet,
+}
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Task {
+    /// Speech to text.
+    Transcribe,
+    /// Sound to class scores.
+    Tag,
+    /// Audio to the probability of speech.
+    DetectSpeech,
+}
+
+/// One file of a model.
+#[derive(Clone, Debug, Deserialize)]
+pub struct FileEntry {
+    /// What the family uses it for: `encoder`, `labels`, ...
+    pub role: String,
+    /// Path below the model's folder.
+    pub path: PathBuf,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// SHA-256, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// A measured figure and what it was measured on.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Accuracy {
+    /// What was measured, on what, how.
+    pub measure: String,
+    /// The figure.
+    pub value: f64,
+}
+
+/// The manifest of a model.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Manifest {
+    schema: u32,
+    /// Name of the model and of its folder.
+    pub name: Arc<str>,
+    /// The runtime's code that runs it.
+    pub family: Family,
+    /// What it is for.
+    pub task: Task,
+    /// One line for people.
+    pub description: String,
+    /// SPDX expression of the weights' licence.
+    pub licence: String,
+    /// Oldest ONNX Runtime that runs it, `major.minor`.
+    pub minimum_ort: String,
+    /// Parameters, where known.
+    pub parameters: Option<u64>,
+    /// Files, each by hash.
+    #[serde(rename = "file", default)]
+    pub files: Vec<FileEntry>,
+    /// Measured figures.
+    #[serde(default)]
+    pub accuracy: Vec<Accuracy>,
+    #[serde(flatten)]
+    sections: toml::Table,
+}
+
+/// A model of the store: its folder and its manifest. Files are checked by [`Model::file`] before they are used.
+#[derive(Clone, Debug)]
+pub struct Model {
+    folder: PathBuf,
+    manifest: Manifest,
+}
+
+impl Model {
+    /// Reads the manifest of the model `name`.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none; `Corrupt` where it cannot be read as a manifest.
+    pub fn open(places: &Places, name: &str) -> Result<Self> {
+        Self::open_folder(&places.model(name)?)
+    }
+
+    /// Reads the manifest in `folder`.
+    ///
+    /// # Errors
+    /// `NotFound`, `Io`, or `Corrupt` naming the line, the file or the field.
+    pub fn open_folder(folder: &Path) -> Result<Self> {
+        let path = folder.join("model.toml");
+        let mut text = String::new();
+        File::open(&path)
+            .and_then(|file| file.take(MANIFEST_LIMIT_BYTES).read_to_string(&mut text))
+            .map_err(|error| Error::io("read", &path, &error))?;
+        let manifest = Manifest::parse(&text).map_err(|error| error.within(path.display()))?;
+        let folder_name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if *manifest.name != *folder_name {
+            return Err(corrupt(format!("name is '{}', but the folder is '{folder_name}'", manifest.name)).within(path.display()));
+        }
+        Ok(Self { folder: folder.to_owned(), manifest })
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The folder that holds the model.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Name of the model.
+    pub fn name(&self) -> &Arc<str> {
+        &self.manifest.name
+    }
+
+    /// A section of the manifest that its family defines (`[recipe]`, `[moonshine]`, ...).
+    ///
+    /// # Errors
+    /// `Corrupt` when it is missing or does not fit `T`.
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let path = self.folder.join("model.toml");
+        let value = self.manifest.sections.get(name).cloned();
+        let value = value.ok_or_else(|| corrupt(format!("has no [{name}] section")).within(path.display()))?;
+        value.try_into().map_err(|error| corrupt(format!("[{name}]: {error}")).within(path.display()))
+    }
+
+    /// Path of the file with `role`, after its length and SHA-256 were checked.
+    ///
+    /// # Errors
+    /// `Corrupt` when the manifest names no such file or the file differs; `NotFound` when it is not there.
+    pub fn file(&self, role: &str) -> Result<PathBuf> {
+        let entry = self.manifest.files.iter().find(|entry| entry.role == role).ok_or_else(|| {
+            corrupt(format!("names no file with role '{role}'")).within(self.folder.join("model.toml").display())
+        })?;
+        self.check(entry)?;
+        Ok(self.folder.join(&entry.path))
+    }
+
+    /// Whether every file but samples is there with the right length; hashes are not computed.
+    pub fn is_fetched(&self) -> bool {
+        let needed = self.manifest.files.iter().filter(|entry| entry.role != "sample");
+        needed.into_iter().all(|entry| fs::metadata(self.folder.join(&entry.path)).is_ok_and(|meta| meta.len() == entry.bytes))
+    }
+
+    /// Bytes of all files but samples.
+    pub fn bytes(&self) -> u64 {
+        self.manifest.files.iter().filter(|entry| entry.role != "sample").map(|entry| entry.bytes).sum()
+    }
+
+    fn check(&self, entry: &FileEntry) -> Result<()> {
+        let path = self.folder.join(&entry.path);
+        let shown = path.display();
+        let again = "run 'make models' to fetch it again";
+        let mut file = File::open(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::new(ErrorKind::NotFound, format!("{shown}: not there; run 'make models' to fetch it"))
+            }
+            _ => Error::io("read", &path, &error),
+        })?;
+        let length = file.metadata().map_err(|error| Error::io("read", &path, &error))?.len();
+        if length != entry.bytes {
+            return Err(corrupt(format!("{shown}: is {length} bytes long, expected {}; {again}", entry.bytes)));
+        }
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let read = file.read(&mut buffer).map_err(|error| Error::io("read", &path, &error))?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&buffer[..read]);
+        }
+        let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        if found != entry.sha256 {
+            return Err(corrupt(format!("{shown}: sha256 is {found}, expected {}; {again}", entry.sha256)));
+        }
+        Ok(())
+    }
+}
+
+impl Manifest {
+    /// Parses and checks the text of a manifest.
+    ///
+    /// # Errors
+    /// `Corrupt` naming the line or the field; `Unsupported` for a newer schema.
+    pub fn parse(text: &str) -> Result<Self> {
+        let manifest: Self = toml::from_str(text).map_err(|error| corrupt(error.to_string().trim_end().to_owned()))?;
+        if manifest.schema != SCHEMA {
+            let message = format!("schema is {}, this build reads {SCHEMA}; update Auricle", manifest.schema);
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        for entry in &manifest.files {
+            let inside = entry.path.components().all(|part| matches!(part, Component::Normal(_)));
+            if !inside || entry.path.as_os_str().is_empty() {
+                return Err(corrupt(format!("file path '{}' leaves the model's folder", entry.path.display())));
+            }
+            if entry.sha256.len() != 64 || !entry.sha256.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) {
+                return Err(corrupt(format!("file {}: sha256 is not 64 lower-case hexadecimal digits", entry.path.display())));
+            }
+        }
+        Ok(manifest)
+    }
+}
+
+fn corrupt(message: String) -> Error {
+    Error::new(ErrorKind::Corrupt, message)
+}

@@ -1,0 +1,9 @@
+//! The store: where models and the ONNX Runtime library are found, their manifests and their hashes.
+//!
+//! In: a model's name. Out: a [`Model`], parsed and with every file checked against the manifest's sha256; trusted after that.
+
+mod locate;
+mod manifest;
+
+pub use locate::{Places, library};
+pub use manifest::{Accuracy, Family, FileEntry, Manifest, Model, Task};
