@@ -14,3 +14,4 @@ pub mod time;
 
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventBody};
+pub mod sink;
