@@ -1,6 +1,6 @@
 //! `auricle listen`: captions and sound events of the microphone, or of a file played as if it were live.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -97,6 +97,6 @@ fn show(events: &Events, meter: &Meter, mut sink: Sink, source: Source, session:
 /// Tells whoever sits at the terminal; a program that reads standard error hears errors only.
 fn say(message: &str) {
     if io::stderr().is_terminal() {
-        eprintln!("{message}");
+        let _ = writeln!(io::stderr(), "{message}");
     }
 }

@@ -44,7 +44,7 @@ pub fn take() -> Vec<String> {
 pub fn release() {
     let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
     for line in held.into_iter().flatten() {
-        eprintln!("{line}");
+        let _ = writeln!(io::stderr(), "{line}");
     }
 }
 

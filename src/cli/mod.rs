@@ -13,6 +13,7 @@ mod table;
 mod tag;
 mod transcribe;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -42,5 +43,6 @@ pub fn run() -> ExitCode {
 /// Says on standard error what went wrong, in one line.
 fn complain(error: &anyhow::Error) {
     let line = format!("{error:#}").replace(['\n', '\r'], " ");
-    eprintln!("auricle: {line}");
+    // Where standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr(), "auricle: {line}");
 }

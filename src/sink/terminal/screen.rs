@@ -91,7 +91,7 @@ impl Screen {
         if up > 0 {
             queue!(bytes, MoveUp(u16::try_from(up).unwrap_or(u16::MAX)))?;
         }
-        queue!(bytes, MoveToColumn(0), Clear(ClearType::FromCursorDown))
+        clear_below(bytes)
     }
 
     /// Whether all that the terminal shows, before and after the change to `size`, is ours and remembered.
@@ -118,7 +118,7 @@ impl Screen {
             self.row(bytes, &row)?;
             queue!(bytes, Print("\r\n"))?;
         }
-        queue!(bytes, Clear(ClearType::FromCursorDown))
+        clear_below(bytes)
     }
 
     fn row(&self, bytes: &mut Vec<u8>, row: &Line) -> io::Result<()> {
@@ -137,6 +137,12 @@ impl Screen {
         }
         Ok(())
     }
+}
+
+/// Clears the cursor's row and all below it, and stands at the row's start. Not from the first column on: where that is the
+/// corner of the screen, tmux takes it for a cleared screen and pushes what was there into the scrollback.
+fn clear_below(bytes: &mut Vec<u8>) -> io::Result<()> {
+    queue!(bytes, Clear(ClearType::CurrentLine), MoveToColumn(1), Clear(ClearType::FromCursorDown), MoveToColumn(0))
 }
 
 /// How many rows at the top are the same in both.
