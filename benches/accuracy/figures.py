@@ -64,7 +64,7 @@ class Outcome:
 
 def table(figures: Sequence[Figure]) -> str:
     """All figures as one plain table; with whether a bound is kept."""
-    rows = [("part", "figure", "value", "reference", "must be", "", "note")]
+    rows = [("part", "figure", "value", "reference", "must be", "kept", "note")]
     for figure in figures:
         reference = "" if figure.reference is None else f"{figure.reference:.{figure.digits}f}"
         verdict = "" if not figure.bound else "MISSED" if figure.missed else "ok"
