@@ -35,7 +35,8 @@ def _alsa_headers() -> bool:
 
 
 def _alsa_pulse_plugin() -> bool:
-    return any(Path("/usr").glob("lib*/**/alsa-lib/libasound_module_pcm_pulse.so"))
+    plugin = "alsa-lib/libasound_module_pcm_pulse.so"
+    return any(any(Path("/usr").glob(f"{folder}/{plugin}")) for folder in ("lib*", "lib*/*"))
 
 
 BUILD = (
