@@ -4,11 +4,13 @@
 #![deny(missing_docs)]
 
 pub mod audio;
+pub mod decode;
 pub mod error;
 pub mod event;
 pub mod frontend;
 pub mod model;
 pub mod runtime;
+pub mod speech;
 pub mod store;
 pub mod time;
 

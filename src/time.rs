@@ -4,6 +4,9 @@
 //! sample was due and notices that samples went missing.
 
 use std::ops::{Add, Sub};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -61,4 +64,201 @@ impl<'de> Deserialize<'de> for SamplePosition {
 /// Samples at 16 kHz in `seconds`, rounded.
 pub fn samples_in(seconds: f64) -> u64 {
     SamplePosition::from_seconds(seconds).0
+}
+
+/// The clock that `emitted` is read from.
+///
+/// Real: seconds on the monotonic clock since zero, which is when the first sample was due. Virtual: seconds of audio pushed, so
+/// that the same audio always gives the same times. Clones share one clock.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    Real { made: Instant, zero: OnceLock<Instant> },
+    Virtual { samples: AtomicU64 },
+}
+
+impl Clock {
+    /// A clock that runs by itself.
+    pub fn real() -> Self {
+        Self(Arc::new(Kind::Real { made: Instant::now(), zero: OnceLock::new() }))
+    }
+
+    /// A clock that the audio moves.
+    pub fn of_audio() -> Self {
+        Self(Arc::new(Kind::Virtual { samples: AtomicU64::new(0) }))
+    }
+
+    /// Says when the first sample was due. The first call counts; a virtual clock ignores it.
+    pub fn start(&self, first_sample_due: Instant) {
+        if let Kind::Real { zero, .. } = &*self.0 {
+            zero.get_or_init(|| first_sample_due);
+        }
+    }
+
+    /// Moves a virtual clock to `position`, never back. A real one ignores it.
+    pub fn advance(&self, position: SamplePosition) {
+        if let Kind::Virtual { samples } = &*self.0 {
+            samples.fetch_max(position.0, Ordering::Relaxed);
+        }
+    }
+
+    /// Seconds since zero; before the first sample was due, since the clock was made.
+    pub fn now(&self) -> f64 {
+        match &*self.0 {
+            Kind::Real { .. } => self.at(Instant::now()),
+            Kind::Virtual { samples } => SamplePosition(samples.load(Ordering::Relaxed)).seconds(),
+        }
+    }
+
+    /// Seconds from zero to `instant`, negative before it; a virtual clock says its present time.
+    pub fn at(&self, instant: Instant) -> f64 {
+        match &*self.0 {
+            Kind::Real { made, zero } => {
+                let zero = zero.get().unwrap_or(made);
+                let before = zero.saturating_duration_since(instant);
+                instant.saturating_duration_since(*zero).as_secs_f64() - before.as_secs_f64()
+            }
+            Kind::Virtual { .. } => self.now(),
+        }
+    }
+
+    /// Whether the clock runs by itself.
+    pub fn is_real(&self) -> bool {
+        matches!(&*self.0, Kind::Real { .. })
+    }
+}
+
+/// A deficit of samples below this is jitter of the device, seconds.
+const JITTER_S: f64 = 0.25;
+/// A deficit must last this long, seconds: a device that stalled may deliver what it held back in a burst.
+const BURST_S: f64 = 0.5;
+/// Quartz crystals differ by up to about 100 parts in a million; devices' rates by a few times that.
+const DRIFT: f64 = 500e-6;
+
+/// The map from the device's frames to the monotonic clock, fitted from the records of its callback.
+///
+/// A record is late by as much as it arrived after its last frame was due. The least lateness is the device's own latency; it may
+/// drift up by 500 parts in a million, since a device's clock is not ours. Lateness above that for half a second means frames
+/// that never came.
+#[derive(Clone, Debug)]
+pub struct ClockMap {
+    rate_hz: f64,
+    /// The device's latency: seconds from when a frame was due to when its record arrived.
+    latency: Option<Latency>,
+    late: Option<Late>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Latency {
+    seconds: f64,
+    at: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    since: f64,
+    least: f64,
+}
+
+impl ClockMap {
+    /// A map for a device of `rate_hz` frames a second, of which nothing was heard yet.
+    pub fn new(rate_hz: u32) -> Self {
+        Self { rate_hz: f64::from(rate_hz), latency: None, late: None }
+    }
+
+    /// Seconds on the monotonic clock when `frame` was due, by the records so far; without any, on the nominal rate.
+    pub fn due(&self, frame: u64) -> f64 {
+        frame as f64 / self.rate_hz + self.latency.map_or(0.0, |latency| latency.seconds)
+    }
+
+    /// Takes a record that ended before `end_frame` (frames known to be missing included) and arrived at `at` seconds. Returns
+    /// the frames that turn out to be missing before it; count them in from then on.
+    pub fn observe(&mut self, end_frame: u64, at: f64) -> Option<u64> {
+        let lateness = at - end_frame as f64 / self.rate_hz;
+        let Some(latency) = &mut self.latency else {
+            self.latency = Some(Latency { seconds: lateness, at });
+            return None;
+        };
+        let drifted = latency.seconds + DRIFT * (at - latency.at).max(0.0);
+        *latency = Latency { seconds: lateness.min(drifted), at };
+        let deficit = lateness - latency.seconds;
+        if deficit <= JITTER_S {
+            self.late = None;
+            return None;
+        }
+        let late = self.late.get_or_insert(Late { since: at, least: deficit });
+        late.least = late.least.min(deficit);
+        if at - late.since < BURST_S {
+            return None;
+        }
+        let missing = (late.least * self.rate_hz).round() as u64;
+        self.late = None;
+        Some(missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends 10 ms records from `from` to `until` seconds of device time, counts in what is missing as soon as it is found, and
+    /// returns (time, frames) of every gap.
+    fn run(map: &mut ClockMap, from: f64, until: f64, arrival: impl Fn(f64) -> f64) -> Vec<(f64, u64)> {
+        let records = ((until - from) * 100.0).round() as u64;
+        let first = (from * 100.0).round() as u64;
+        let mut missing = 0;
+        (1..=records)
+            .filter_map(|record| {
+                let end = (first + record) * 160;
+                let at = arrival(end as f64 / 16_000.0);
+                map.observe(end + missing, at).map(|frames| {
+                    missing += frames;
+                    (at, frames)
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn jitter_drift_and_bursts_are_no_gaps() {
+        let mut map = ClockMap::new(16_000);
+        let jitter = |due: f64| due * (1.0 + 200e-6) + 0.01 + 0.1 * (due * 977.0).sin().abs();
+        assert_eq!(run(&mut map, 0.0, 7_200.0, jitter), [], "two hours, 200 ppm slow");
+        let mut map = ClockMap::new(16_000);
+        let fast = |due: f64| due * (1.0 - 200e-6) + 0.01;
+        assert_eq!(run(&mut map, 0.0, 7_200.0, fast), [], "two hours, 200 ppm fast");
+        let mut map = ClockMap::new(16_000);
+        let stall = |due: f64| if (3.0..4.0).contains(&due) { 4.0 } else { due };
+        assert_eq!(run(&mut map, 0.0, 10.0, stall), [], "held back for a second, then delivered");
+    }
+
+    #[test]
+    fn samples_that_never_came_are_found_once() {
+        let mut map = ClockMap::new(16_000);
+        assert_eq!(run(&mut map, 0.0, 3.0, |due| due + 0.02), []);
+        let gaps = run(&mut map, 3.0, 9.0, |due| due + 1.02);
+        let [(at, frames)] = gaps[..] else { panic!("{gaps:?}") };
+        assert!(at < 4.6, "{at}");
+        assert!(frames.abs_diff(16_000) < 32, "{frames}");
+    }
+
+    #[test]
+    fn positions_are_seconds_in_json_to_the_sample() {
+        for position in [0, 1, 15_999, 16_000 * 3600 * 24 * 365 + 7] {
+            let json = serde_json::to_string(&SamplePosition(position)).unwrap();
+            assert_eq!(serde_json::from_str::<SamplePosition>(&json).unwrap(), SamplePosition(position));
+        }
+        assert_eq!(serde_json::to_string(&SamplePosition(24_000)).unwrap(), "1.5");
+        assert_eq!(SamplePosition(3) - 5, SamplePosition(0));
+    }
+
+    #[test]
+    fn a_virtual_clock_moves_with_the_audio_and_never_back() {
+        let clock = Clock::of_audio();
+        clock.advance(SamplePosition(32_000));
+        clock.advance(SamplePosition(16_000));
+        assert!((clock.now() - 2.0).abs() < 1e-12 && !clock.is_real());
+    }
 }

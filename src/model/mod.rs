@@ -5,8 +5,13 @@
 
 use std::sync::Arc;
 
+use crate::decode::Hypothesis;
 use crate::error::Result;
 use crate::frontend::recipe::Recipe;
+use crate::runtime::GraphSettings;
+
+pub mod moonshine;
+pub mod silero;
 
 /// A class a tagger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,4 +41,17 @@ pub trait Tagger: Send {
     /// # Errors
     /// `Model` when ONNX Runtime fails or a length does not fit.
     fn score(&mut self, patch: &[f32], scores: &mut [f32]) -> Result<()>;
+}
+
+/// Turns a piece of speech into text.
+pub trait Transcriber: Send {
+    /// Name of the model.
+    fn name(&self) -> &Arc<str>;
+    /// How its graphs run.
+    fn settings(&self) -> GraphSettings;
+    /// Reads `audio`: 16 kHz, one channel, -1 to 1. Too short to hold a word gives an empty hypothesis.
+    ///
+    /// # Errors
+    /// `Model` when ONNX Runtime fails.
+    fn transcribe(&mut self, audio: &[f32]) -> Result<Hypothesis>;
 }

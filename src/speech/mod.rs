@@ -1,0 +1,14 @@
+//! From audio to captions: voice activity, endpoints, rolling re-decodes, and the prefix of a caption that stays.
+//!
+//! In: 16 kHz audio at absolute positions. Out: `speech` and `caption` events. [`Engine`] owns the weights; [`Stream`] is the state
+//! of one stream and is given the engine at every call, so that one engine serves many streams.
+
+pub mod agreement;
+pub mod endpoint;
+mod engine;
+mod stream;
+
+pub use agreement::AgreementSettings;
+pub use endpoint::EndpointSettings;
+pub use engine::Engine;
+pub use stream::{Settings, Stream};
