@@ -10,10 +10,10 @@ pub mod event;
 pub mod frontend;
 pub mod model;
 pub mod runtime;
+pub mod sink;
 pub mod speech;
 pub mod store;
 pub mod time;
 
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventBody};
-pub mod sink;
