@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 
+use auricle::event::{Caption, CaptionState};
 use auricle::{Event, EventBody};
 use serde_json::{Map, Value};
 
@@ -100,4 +102,44 @@ fn every_type_has_an_example_that_survives_a_round_trip() {
         types.remove(written["type"].as_str().unwrap());
     }
     assert!(types.is_empty(), "docs/events.md has no example of {types:?}");
+}
+
+/// Events of `listen` (paced), `transcribe --partials` and `tag --scores`: between them every type that a file can bring about.
+#[test]
+fn what_the_binary_prints_is_what_the_page_documents() {
+    let page = page();
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/moonshine-tiny-en/beckett.wav");
+    assert!(recording.is_file(), "{}: not there; 'make models' fetches it", recording.display());
+    let mut printed = BTreeSet::new();
+    for arguments in [["transcribe", "--partials"].as_slice(), &["tag", "--scores"], &["listen", "--input"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_auricle"));
+        let output = command.args(["--quiet"]).args(arguments).arg(&recording).args(["--format", "jsonl"]).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let events: Vec<Event> = lines.lines().map(|line| assert_event(&page, line)).collect();
+        assert_promises(&events);
+        printed.extend(lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["type"].to_string()));
+    }
+    let expected = ["caption", "device", "scores", "speech", "stats"].map(|kind| format!("\"{kind}\""));
+    assert!(expected.iter().all(|kind| printed.contains(kind)), "{printed:?}");
+}
+
+/// Fails unless the promises about order and prefixes hold.
+fn assert_promises(events: &[Event]) {
+    assert!(events.iter().enumerate().all(|(index, event)| event.seq == index as u64), "seq has a hole");
+    assert!(events.windows(2).all(|pair| pair[0].emitted <= pair[1].emitted), "emitted goes back");
+    let mut before: BTreeMap<u64, Caption> = BTreeMap::new();
+    for event in events {
+        let EventBody::Caption(caption) = &event.body else { continue };
+        assert!(caption.text.starts_with(&caption.stable) && caption.stable.starts_with(&caption.committed), "{caption:?}");
+        assert!(caption.end.seconds() <= event.emitted + 0.1, "said before it was heard: {event:?}");
+        if caption.state == CaptionState::Final {
+            assert!(caption.committed == caption.text && caption.stable == caption.text, "{caption:?}");
+        }
+        if let Some(before) = before.insert(caption.segment, caption.clone()) {
+            assert_eq!(before.state, CaptionState::Partial, "segment {} goes on after its final", caption.segment);
+            assert!(caption.committed.starts_with(&before.committed), "{before:?} became {caption:?}");
+        }
+    }
+    assert!(before.values().all(|caption| caption.state == CaptionState::Final), "a segment has no final");
 }

@@ -62,7 +62,9 @@ fn prove(model: &Model, settings: GraphSettings) -> (String, Option<Error>) {
         // A graph this small runs on the processor whatever is asked for the others.
         Family::Silero => Silero::load(model, GraphSettings::default()).map(|silero| silero.settings()),
         Family::Yamnet => Yamnet::load(model, settings).map(|yamnet| yamnet.settings()),
-        _ => Err(Error::new(ErrorKind::Unsupported, format!("{}: this build knows no such family; update Auricle", model.name()))),
+        _ => {
+            Err(Error::new(ErrorKind::Unsupported, format!("{}: this build knows no such family; update Auricle", model.name())))
+        }
     };
     match proven {
         Ok(settings) => {
