@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use auricle::audio::devices::HostChoice;
+use auricle::audio::microphone::MicrophoneSettings;
 use auricle::audio::pcm::ChannelChoice;
 use auricle::runtime::{GraphSettings, Provider};
 use auricle::sink::{Format, Manner, Output, Sink};
@@ -79,10 +81,10 @@ Examples:
   auricle listen --format text --output notes.txt    a transcript
   auricle listen --sounds off                        captions alone")]
 pub struct Listen {
-    /// Audio system to listen through; 'auricle devices' lists what each has [default: the first that works]
-    #[arg(long, value_enum)]
-    pub host: Option<Host>,
-    /// Device, by the id or the name that 'auricle devices' shows [default: the system's default]
+    /// Audio system to listen through [default: pulseaudio where its server answers, else alsa]
+    #[arg(long, value_name = "alsa|pulseaudio")]
+    pub host: Option<HostChoice>,
+    /// Device, by the id that 'auricle devices' shows, or by its name or part of it [default: what the host records from]
     #[arg(long, value_name = "ID-or-name")]
     pub device: Option<String>,
     /// Play a file as if it were live instead of listening to a device
@@ -214,15 +216,6 @@ pub struct Run {
     pub library: Option<PathBuf>,
 }
 
-/// An audio system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Host {
-    /// The kernel's devices
-    Alsa,
-    /// A PulseAudio server, or PipeWire's
-    Pulseaudio,
-}
-
 /// [`Format`], as an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FormatArg {
@@ -253,6 +246,14 @@ impl OutputArgs {
     /// Opens the output; `default` is the format where none was asked for.
     pub fn open(&self, default: Format, manner: Manner) -> Result<Sink> {
         Sink::open(self.format.map_or(default, Format::from), &self.output(), manner)
+    }
+}
+
+impl Listen {
+    /// The microphone asked for.
+    pub fn microphone(&self) -> MicrophoneSettings {
+        let channel = self.captions.channel.channel;
+        MicrophoneSettings { host: self.host, device: self.device.clone(), channel, ..Default::default() }
     }
 }
 

@@ -7,21 +7,32 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use auricle::audio::file::AudioFile;
 use auricle::audio::microphone::Microphone;
-use auricle::audio::paced::Paced;
+use auricle::audio::paced::{self, PacedFile};
+use auricle::event::{Device, DeviceState, EventBody};
 use auricle::sink::{self, Format, Manner, Reader, Sink};
-use auricle::{Engines, Events, Meter, Next, Pace, Session, runtime};
+use auricle::{Engines, Events, Next, Pace, Session, runtime};
 
 use super::args::Listen;
 use super::{files, logs, stop};
 
 /// How long a display waits for an event before it shows the level again.
 const TICK: Duration = Duration::from_millis(40);
+/// Speed of a file that is played.
+const AS_LIVE: f64 = 1.0;
 
-/// A source of live audio; dropping it stops it.
-#[expect(dead_code, reason = "held for what dropping it does")]
+/// A source of live audio.
 enum Source {
     Microphone(Microphone),
-    File(Paced),
+    File(PacedFile),
+}
+
+impl Source {
+    fn stop(self) {
+        match self {
+            Self::Microphone(microphone) => microphone.stop(),
+            Self::File(file) => file.stop(),
+        }
+    }
 }
 
 /// Runs the command until the source ends, a signal comes or the reader goes.
@@ -37,40 +48,38 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
             sink::restore_cursor();
         }
     })?;
-    say("loading models ...");
+    say("loading models; Ctrl-C stops");
     runtime::load_library(captions.run.library.as_deref())?;
     let engines = Engines::load(&captions.engines())?;
     let mut session = Session::builder().engines(engines).pace(Pace::Live).channel(captions.channel.channel).build()?;
     let events = session.events();
-    let sources = session.sources().ok_or_else(|| anyhow!("a live session takes sources"))?;
+    let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
     let source = match input {
-        Some(file) => {
-            say(&format!("playing {}; Ctrl-C stops", file.path().display()));
-            Source::File(Paced::start(file, sources)?)
-        }
-        None => {
-            let microphone = Microphone::start(arguments.microphone(), sources)?;
-            say(&format!("listening to {}; Ctrl-C stops", microphone.name()));
-            Source::Microphone(microphone)
-        }
+        Some(file) => Source::File(paced::start(file, AS_LIVE, sources)?),
+        None => Source::Microphone(Microphone::start(arguments.microphone(), sources)?),
     };
     if rolls {
         logs::hold();
     }
-    let shown = show(&events, &session.meter(), sink, source, &mut session);
+    let shown = show(&events, sink, source, &mut session);
     logs::release();
-    let finished = session.finish();
-    shown?;
-    finished?;
-    Ok(ExitCode::SUCCESS)
+    shown.map(|()| ExitCode::SUCCESS)
 }
 
 /// Shows events until there are no more, or until a signal or a reader that has gone ends the session.
-fn show(events: &Events, meter: &Meter, mut sink: Sink, source: Source, session: &mut Session) -> Result<()> {
+fn show(events: &Events, mut sink: Sink, source: Source, session: &mut Session) -> Result<()> {
+    let meter = session.meter();
     loop {
         logs::take().iter().for_each(|line| sink.note(line));
         let reader = match events.next_within(TICK) {
-            Next::Event(event) => sink.event(&event)?,
+            Next::Event(event) => {
+                if !sink.rolls()
+                    && let EventBody::Device(Device { state: DeviceState::Open, name }) = &event.body
+                {
+                    say(&format!("listening to {name}"));
+                }
+                sink.event(&event)?
+            }
             Next::Nothing => Reader::There,
             Next::End => break,
         };
@@ -81,8 +90,8 @@ fn show(events: &Events, meter: &Meter, mut sink: Sink, source: Source, session:
             break;
         }
     }
-    drop(source);
-    // The last final comes out of this; what failed is told after it was written.
+    source.stop();
+    // The last final comes out of this; what failed is told after that was written.
     let finished = session.finish();
     for event in events.waiting() {
         if sink.event(&event)? == Reader::Gone {
