@@ -4,3 +4,5 @@ pub mod file;
 pub mod pcm;
 pub mod resample;
 pub mod ring;
+
+pub mod source;

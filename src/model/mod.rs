@@ -12,6 +12,7 @@ use crate::runtime::GraphSettings;
 
 pub mod moonshine;
 pub mod silero;
+pub mod yamnet;
 
 /// A class a tagger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
