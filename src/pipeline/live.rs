@@ -427,3 +427,75 @@ impl SoundWorker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frontend::recipe::{MelScale, Recipe, Spectrum, WindowFunction};
+
+    fn yamnet() -> Recipe {
+        Recipe {
+            window: 400,
+            hop: 160,
+            n_fft: 512,
+            centred: false,
+            window_function: WindowFunction::HannPeriodic,
+            spectrum: Spectrum::Magnitude,
+            mels: 64,
+            mel_scale: MelScale::Htk,
+            f_min_hz: 125.0,
+            f_max_hz: 7_500.0,
+            log_offset: 1e-6,
+        }
+    }
+
+    /// Everything that real audio passes through between the callback and the workers' rings.
+    #[test]
+    fn nothing_is_allocated_from_the_ring_of_the_callback_to_the_features() {
+        for (rate_hz, channels) in [(16_000, 1), (48_000, 2), (44_100, 1)] {
+            let format = Format::new(rate_hz, channels).unwrap();
+            let clock = Clock::real();
+            clock.start(Instant::now());
+            let meter = Meter::new(clock.clone(), 0.3);
+            let (speech, mut speech_heard) = ring::ring(1, 1 << 18, 8_192);
+            let (features, mut features_heard) = ring::ring(64, 1 << 12, 4_096);
+            let mut delivery = Delivery {
+                speech: Some(speech),
+                sound: Some((FrontEnd::new(&yamnet()).unwrap(), features)),
+                wake: Vec::new(),
+                bus: Bus::new(clock.clone(), None),
+                meter,
+                level: Level::default(),
+                unheard: 0,
+            };
+            let mut intake = Intake::new(format, ChannelChoice::Mix, SamplePosition(0)).unwrap();
+            let (mut producer, mut consumer) = ring::ring(usize::from(channels), 1 << 16, 1_024);
+            let mut block = vec![0.0; BLOCK_FRAMES * usize::from(channels)];
+            let audio: Vec<f32> = (0..4_410 * usize::from(channels)).map(|index| (index as f32 * 0.05).sin()).collect();
+            let mut next = 0;
+            let mut pass = |frames: usize, lost: u64| {
+                producer.push(next + lost, &audio[..frames * usize::from(channels)], Instant::now());
+                next += frames as u64 + lost;
+                while let Some(piece) = consumer.read(&mut block) {
+                    let read = &block[..piece.frames * usize::from(channels)];
+                    intake.take(&piece, read, Some(clock.at(piece.at)), &mut |heard| delivery.hear(heard, piece.at));
+                }
+            };
+            let sizes = [160, 106, 1, 441, 4_410, 480, 1_023];
+            let counted = allocation_counter::measure(|| sizes.iter().cycle().take(70).for_each(|&frames| pass(frames, 0)));
+            assert_eq!(counted.count_total, 0, "at {format}");
+            let with_gap = allocation_counter::measure(|| pass(160, 1_000));
+            assert_eq!(with_gap.count_total, 0, "nobody is subscribed, so that even the event of a gap costs nothing");
+            let (mut samples, mut frames) = (0, 0);
+            while let Some(piece) = speech_heard.read(&mut [0.0; 512]) {
+                samples += piece.frames;
+            }
+            while let Some(piece) = features_heard.read(&mut [0.0; 64]) {
+                frames += piece.frames;
+            }
+            assert!(samples > 20_000 && frames > 100, "audio went through: {samples} samples, {frames} frames");
+        }
+        let control = allocation_counter::measure(|| drop(std::hint::black_box(vec![1_u8])));
+        assert!(control.count_total > 0, "the guard counts");
+    }
+}
