@@ -9,11 +9,14 @@ pub mod error;
 pub mod event;
 pub mod frontend;
 pub mod model;
+pub mod pipeline;
 pub mod runtime;
 pub mod sink;
+pub mod sound;
 pub mod speech;
 pub mod store;
 pub mod time;
 
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventBody};
+pub use pipeline::{EngineSettings, Engines, Events, Meter, Next, Pace, Session, SessionBuilder};

@@ -68,8 +68,11 @@ impl ChannelChoice {
     pub fn check(self, channels: u16) -> Result<()> {
         match self {
             Self::One(number) if number == 0 || number > channels => {
-                let there = if channels == 1 { "there is only 1".to_owned() } else { format!("there are {channels}") };
-                let message = format!("channel {number} was chosen, but {there}: choose 1 to {channels}, or mix");
+                let there = match channels {
+                    1 => "there is only 1".to_owned(),
+                    _ => format!("there are {channels}: choose 1 to {channels}, or mix"),
+                };
+                let message = format!("channel {number} was chosen, but {there}");
                 Err(Error::new(ErrorKind::InvalidInput, message))
             }
             _ => Ok(()),

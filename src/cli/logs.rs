@@ -17,14 +17,17 @@ static HELD: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 
 /// Starts logging: warnings by default, `RUST_LOG` before `-v` and `-q`.
 pub fn start(verbose: u8, quiet: bool) {
-    let level = match (quiet, verbose) {
-        (true, _) => LevelFilter::Error,
-        (false, 0) => LevelFilter::Warn,
-        (false, 1) => LevelFilter::Info,
-        (false, 2) => LevelFilter::Debug,
-        (false, _) => LevelFilter::Trace,
+    // Of other crates only what was asked for: what fails there is told in our own words.
+    let (ours, others) = match (quiet, verbose) {
+        (true, _) => (LevelFilter::Error, LevelFilter::Off),
+        (false, 0) => (LevelFilter::Warn, LevelFilter::Off),
+        (false, 1) => (LevelFilter::Info, LevelFilter::Warn),
+        (false, 2) => (LevelFilter::Debug, LevelFilter::Info),
+        (false, _) => (LevelFilter::Trace, LevelFilter::Trace),
     };
-    Builder::new().filter_level(level).parse_default_env().target(Target::Pipe(Box::new(Lines))).init();
+    let mut builder = Builder::new();
+    builder.filter_level(others).filter_module("auricle", ours).parse_default_env();
+    builder.target(Target::Pipe(Box::new(Lines))).init();
 }
 
 /// Holds log lines from now on, where standard error is the terminal that is drawn on.

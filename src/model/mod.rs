@@ -6,12 +6,25 @@
 use std::sync::Arc;
 
 use crate::decode::Hypothesis;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::recipe::Recipe;
-use crate::runtime::GraphSettings;
+use crate::runtime::{Graph, GraphSettings};
+use crate::store::Model;
 
 pub mod moonshine;
 pub mod silero;
+pub mod yamnet;
+
+/// Loads the graph in the file with `role`; an error says which ONNX Runtime the model needs.
+fn graph(model: &Model, role: &str, settings: GraphSettings) -> Result<Graph> {
+    Graph::load(&model.file(role)?, settings).map_err(|error| match error.kind() {
+        ErrorKind::Model => {
+            let message = format!("{error}; {} needs ONNX Runtime {} or later", model.name(), model.manifest().minimum_ort);
+            Error::new(ErrorKind::Model, message)
+        }
+        _ => error,
+    })
+}
 
 /// A class a tagger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]

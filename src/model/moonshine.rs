@@ -68,8 +68,8 @@ impl Moonshine {
     pub fn load(model: &Model, settings: GraphSettings) -> Result<Self> {
         let parameters: Parameters = model.section("moonshine")?;
         let tokenizer = Tokenizer::read(&model.file("tokenizer")?, parameters.vocabulary)?;
-        let encoder = Graph::load(&model.file("encoder")?, settings)?;
-        let decoder = Graph::load(&model.file("decoder")?, settings)?;
+        let encoder = super::graph(model, "encoder", settings)?;
+        let decoder = super::graph(model, "decoder", settings)?;
         for (graph, input) in [
             (&encoder, "input_values"),
             (&decoder, "input_ids"),

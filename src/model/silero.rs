@@ -52,7 +52,7 @@ impl Silero {
     /// Those of the store and of ONNX Runtime; `Model` when the graph is not Silero's.
     pub fn load(model: &Model, settings: GraphSettings) -> Result<Self> {
         let parameters: Parameters = model.section("silero")?;
-        let graph = Graph::load(&model.file("model")?, settings)?;
+        let graph = super::graph(model, "model", settings)?;
         if (parameters.window_samples, parameters.context_samples) != (WINDOW, CONTEXT) {
             let (window, context) = (parameters.window_samples, parameters.context_samples);
             return Err(

@@ -39,7 +39,7 @@ impl Engine {
     }
 
     /// The models and where each was proven to run.
-    pub fn models(&self) -> Vec<ModelInUse> {
+    pub fn models_in_use(&self) -> Vec<ModelInUse> {
         let in_use = |model, settings: GraphSettings| ModelInUse {
             model,
             provider: settings.provider.to_string().into(),

@@ -33,7 +33,7 @@ impl Places {
     /// The default places: `$AURICLE_MODELS` alone when it is set, else above the program, then `~/.local/share/auricle/models`
     /// and `/usr/share/auricle/models`.
     pub fn find() -> Self {
-        if let Some(folder) = env::var_os(MODELS_VARIABLE) {
+        if let Some(folder) = env::var_os(MODELS_VARIABLE).filter(|value| !value.is_empty()) {
             return Self::only(PathBuf::from(folder));
         }
         let mut folders = above_program("share/auricle/models");
@@ -103,7 +103,7 @@ impl Places {
 /// `NotFound` with every place looked at.
 pub fn library() -> Result<PathBuf> {
     for variable in [LIBRARY_VARIABLE, "ORT_DYLIB_PATH"] {
-        if let Some(path) = env::var_os(variable).map(PathBuf::from) {
+        if let Some(path) = env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from) {
             let path = if path.is_dir() { path.join(LIBRARY_NAME) } else { path };
             if path.is_file() {
                 return Ok(path);

@@ -1,0 +1,140 @@
+//! A virtual session: every stage in turn on the caller's thread, on a clock that the audio moves.
+//!
+//! In: frames pushed by the caller. Out: events on the bus, the same for the same audio whatever the sizes of the pushes.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use super::bus::Bus;
+use super::engines::Engines;
+use super::intake::{BLOCK_FRAMES, Heard, Intake};
+use super::meter::Meter;
+use crate::audio::pcm;
+use crate::audio::ring::Piece;
+use crate::error::Result;
+use crate::event::EventBody;
+use crate::frontend::FrontEnd;
+use crate::model::silero::WINDOW;
+use crate::time::{Clock, SamplePosition};
+use crate::{sound, speech};
+
+/// The stages behind the intake.
+pub(super) struct Stages {
+    pub(super) engines: Arc<Engines>,
+    pub(super) speech: Option<speech::Stream>,
+    pub(super) sound: Option<(FrontEnd, sound::Stream)>,
+    pub(super) bus: Bus,
+    pub(super) clock: Clock,
+    pub(super) meter: Meter,
+}
+
+/// Intake and stages of a virtual session.
+pub(super) struct Offline {
+    intake: Intake,
+    stages: Stages,
+    channels: usize,
+    pushed_frames: u64,
+}
+
+impl Offline {
+    pub(super) fn new(intake: Intake, channels: u16, stages: Stages) -> Self {
+        Self { intake, stages, channels: usize::from(channels), pushed_frames: 0 }
+    }
+
+    /// Runs every stage over whole frames.
+    pub(super) fn push(&mut self, interleaved: &[f32]) -> Result<()> {
+        for block in interleaved.chunks(BLOCK_FRAMES * self.channels) {
+            let frames = block.len() / self.channels;
+            let piece = Piece { first_frame: self.pushed_frames, frames, at: Instant::now(), ends_record: true };
+            self.pushed_frames += frames as u64;
+            let mut result = Ok(());
+            let stages = &mut self.stages;
+            self.intake.take(&piece, block, None, &mut |heard| {
+                if result.is_ok() {
+                    result = stages.hear(heard);
+                }
+            });
+            result?;
+        }
+        Ok(())
+    }
+
+    /// Runs the stages over what the intake still holds, and ends them.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        let mut result = Ok(());
+        let stages = &mut self.stages;
+        self.intake.finish(&mut |heard| {
+            if result.is_ok() {
+                result = stages.hear(heard);
+            }
+        });
+        result?;
+        self.stages.finish()
+    }
+}
+
+impl Stages {
+    fn hear(&mut self, heard: Heard<'_>) -> Result<()> {
+        match heard {
+            Heard::Audio(position, samples) => self.audio(position, samples),
+            Heard::Gap(gap) => {
+                self.clock.advance(gap.start + gap.samples);
+                self.meter.add_dropped(gap.samples);
+                self.bus.publish(EventBody::Gap(gap));
+                Ok(())
+            }
+        }
+    }
+
+    /// Cuts the audio at multiples of the detector's window, so that what is decoded does not depend on how it was pushed.
+    fn audio(&mut self, mut position: SamplePosition, mut samples: &[f32]) -> Result<()> {
+        while !samples.is_empty() {
+            let to_edge = WINDOW - (position.0 % WINDOW as u64) as usize;
+            let (piece, rest) = samples.split_at(to_edge.min(samples.len()));
+            self.piece(position, piece)?;
+            position = position + piece.len() as u64;
+            samples = rest;
+        }
+        Ok(())
+    }
+
+    fn piece(&mut self, position: SamplePosition, samples: &[f32]) -> Result<()> {
+        let end = position + samples.len() as u64;
+        self.clock.advance(end);
+        self.meter.set_position(end);
+        self.meter.set_processed(end);
+        self.meter.set_level_dbfs(pcm::rms_dbfs(samples));
+        let bus = &self.bus;
+        let mut emit = |body| bus.publish(body);
+        if let (Some(stream), Some(engine)) = (&mut self.speech, &self.engines.speech) {
+            let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+            stream.push(&mut engine, position, samples, &mut emit)?;
+            stream.refresh(&mut engine, &mut emit)?;
+        }
+        if let (Some((front_end, stream)), Some(engine)) = (&mut self.sound, &self.engines.sound) {
+            let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut result = Ok(());
+            front_end.push(position, samples, &mut |frame, log_mel| {
+                if result.is_ok() {
+                    result = stream.push(&mut engine, frame, log_mel, &mut emit);
+                }
+            });
+            result?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let bus = &self.bus;
+        let mut emit = |body| bus.publish(body);
+        if let (Some(stream), Some(engine)) = (&mut self.speech, &self.engines.speech) {
+            let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+            stream.finish(&mut engine, &mut emit)?;
+        }
+        if let (Some((_, stream)), Some(engine)) = (&mut self.sound, &self.engines.sound) {
+            let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+            stream.finish(&mut engine, &mut emit)?;
+        }
+        Ok(())
+    }
+}
