@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
 use env_logger::{Builder, Target};
-use log::LevelFilter;
+use log::{Level, LevelFilter};
 
 /// Lines held for the terminal; the oldest go first when nobody takes them.
 const HELD_LIMIT: usize = 200;
@@ -27,6 +27,13 @@ pub fn start(verbose: u8, quiet: bool) {
     };
     let mut builder = Builder::new();
     builder.filter_level(others).filter_module("auricle", ours).parse_default_env();
+    if verbose == 0 {
+        // For a person, as errors look; times and modules are for whoever asks for more.
+        builder.format(|line, record| {
+            let level = if record.level() == Level::Error { "" } else { "warning: " };
+            writeln!(line, "auricle: {level}{}", record.args())
+        });
+    }
     builder.target(Target::Pipe(Box::new(Lines))).init();
 }
 

@@ -2,8 +2,6 @@
 //!
 //! In: events, in the order they were emitted. Out: lines; nothing for a caption that may still change.
 
-use std::io::Write;
-
 use crossterm::style::{Attribute, Color, ResetColor, SetAttribute, SetForegroundColor};
 
 use crate::error::Result;
@@ -11,7 +9,11 @@ use crate::event::{CaptionState, Event, EventBody};
 use crate::time::SamplePosition;
 
 use super::output::{Reader, Writer};
+use super::terminal::{columns, rows};
 use super::transcript::{Announced, clock, device_words, gap_words, printable};
+
+/// Text beside the times is at least this wide, in columns.
+const NARROWEST: usize = 12;
 
 /// What the lines look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,24 +92,27 @@ impl Text {
         }
     }
 
+    /// The time, then `text`, which goes on below its own start where it is wider than the terminal.
     fn timed(&mut self, start: SamplePosition, colour: Option<Color>, text: &str) -> Result<Reader> {
-        let mut line = Vec::new();
-        let (dim, plain) = (SetAttribute(Attribute::Dim), SetAttribute(Attribute::Reset));
         let wanted = matches!(self.looks, Looks::Timed { colours: true });
-        // Writing to memory cannot fail.
-        let _ = match colour.filter(|_| wanted) {
-            Some(colour) => {
-                writeln!(line, "{dim}{:>5}{plain}  {}{text}{ResetColor}", clock(start), SetForegroundColor(colour))
+        let time = format!("{:>5}  ", clock(start));
+        let mut line = format!("{}{time}{}", SetAttribute(Attribute::Dim), SetAttribute(Attribute::Reset));
+        for (index, row) in rows(text, columns().saturating_sub(time.len()).max(NARROWEST)).iter().enumerate() {
+            if index > 0 {
+                line.extend(std::iter::repeat_n(' ', time.len()));
             }
-            None => writeln!(line, "{dim}{:>5}{plain}  {text}", clock(start)),
-        };
-        self.writer.write(&line)
+            match colour.filter(|_| wanted) {
+                Some(colour) => line.push_str(&format!("{}{row}{ResetColor}\n", SetForegroundColor(colour))),
+                None => line.push_str(&format!("{row}\n")),
+            }
+        }
+        self.writer.write(line.as_bytes())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
     use super::*;

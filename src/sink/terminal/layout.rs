@@ -57,6 +57,9 @@ pub(super) struct Status {
     pub(super) lost: bool,
 }
 
+/// Columns left free behind the status line, where the cursor stands: the terminal shows `^C` there, and other keys. Were
+/// that to break the row, the cursor would no longer stand where the next drawing starts from.
+const ECHO_COLUMNS: usize = 4;
 /// Level at the left end of the bar; its right end is 0 dBFS.
 const BAR_FLOOR_DBFS: f32 = -60.0;
 /// Below this nothing is heard: a muted microphone.
@@ -81,7 +84,7 @@ pub(super) fn region(open: &[Line], status: &Status, size: Size) -> Vec<Line> {
     let mut rows: Vec<Line> = open.iter().flat_map(|line| wrap(line, size.columns)).collect();
     rows.drain(..rows.len().saturating_sub(size.rows - status_rows));
     if status_rows > 0 {
-        rows.push(status_line(status, size.columns));
+        rows.push(status_line(status, size.columns.saturating_sub(ECHO_COLUMNS).max(1)));
     }
     rows
 }
@@ -151,9 +154,11 @@ impl Rows {
 /// The status line: level, lag, sounds, device, as many of them as fit into `columns`.
 pub(super) fn status_line(status: &Status, columns: usize) -> Line {
     let (cells, lag) = if columns < 40 { (5, "") } else { (12, "lag ") };
-    let mut line = level(status.level_dbfs, cells);
-    let style = if status.lag_s >= LATE_S { Style::Alert } else { Style::Faint };
-    add(&mut line, columns, format!("{lag}{:.1} s", status.lag_s.clamp(0.0, 9_999.0)), style);
+    let mut line = level(status.level_dbfs.filter(|_| !status.lost), cells);
+    if !status.lost {
+        let style = if status.lag_s >= LATE_S { Style::Alert } else { Style::Faint };
+        add(&mut line, columns, format!("{lag}{:.1} s", status.lag_s.clamp(0.0, 9_999.0)), style);
+    }
     if !status.sounds.is_empty() {
         add(&mut line, columns, format!("[{}]", status.sounds.join(", ")), Style::Tag);
     }

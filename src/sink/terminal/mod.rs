@@ -84,7 +84,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if !self.finished {
+        if self.drawn.is_some() && !self.finished {
             restore_cursor();
         }
     }
@@ -94,6 +94,17 @@ impl Drop for Terminal {
 pub fn restore_cursor() {
     // There is nobody left to tell of a failure.
     let _ = execute!(io::stdout(), Show).and_then(|()| io::stdout().write_all(b"\r\n")).and_then(|()| io::stdout().flush());
+}
+
+/// Columns of the terminal.
+pub(super) fn columns() -> usize {
+    size().columns
+}
+
+/// `text` in rows of at most `columns`, broken at spaces.
+pub(super) fn rows(text: &str, columns: usize) -> Vec<String> {
+    let rows = layout::wrap(&[Span::new(text, Style::Spoken)], columns);
+    rows.into_iter().map(|row| row.into_iter().map(|span| span.text).collect()).collect()
 }
 
 fn size() -> Size {

@@ -164,14 +164,14 @@ fn a_caption_rolls_in_place_and_stays_when_it_is_final() {
 
 #[test]
 fn sounds_stand_between_captions_in_time_order() {
-    let mut person = Person::at(40, 10);
+    let mut person = Person::at(60, 10);
     person.sees(EventBody::Speech(Speech::Start { segment: 0, start: at(2.0) }));
     person.sees(sound(0, SoundState::Start, "Animal", 72.0));
     person.sees(partial(0, 2.0, "is that"));
     person.sees(sound(1, SoundState::Start, "Knock", 1.5));
     // The knock came before the sentence; the dog waits behind it and may still become more exactly known.
     person.sees(sound(0, SoundState::Update, "Dog", 72.0));
-    let status = "░░░░░░░░░░░░         lag 0.0 s  [dog, k…";
+    let status = "░░░░░░░░░░░░         lag 0.0 s  [dog, knock]";
     assert_eq!(person.rows(), ["$ auricle listen", "[knock] 00:01", "is that", "[dog] 01:12", status]);
     person.sees(last(0, 2.0, "Is that the door?"));
     person.sees(sound(0, SoundState::End, "Dog", 72.0));
@@ -219,7 +219,7 @@ fn an_open_caption_higher_than_the_terminal_shows_its_end() {
     for count in 1..60 {
         person.sees(partial(0, 0.0, &words[..count].join(" ")));
     }
-    assert_eq!(person.rows()[1..], ["word54 word55 word56", "word57 word58", "░░░░░         0.0 s"]);
+    assert_eq!(person.rows()[1..], ["word54 word55 word56", "word57 word58", "░░░░░"]);
     person.sees(last(0, 0.0, "Short after all."));
     person.finishes();
     assert_eq!(person.history(), ["$ auricle listen", "Short after all."]);
@@ -296,6 +296,21 @@ fn the_cursor_is_hidden_while_captions_roll_and_comes_back() {
     assert!(!person.terminal.screen().hide_cursor());
     assert_eq!(person.terminal.screen().cursor_position(), (2, 0));
     assert_eq!(person.rows(), ["$ auricle listen", "hello"]);
+}
+
+#[test]
+fn an_echoed_interrupt_leaves_nothing_behind() {
+    for columns in [20, 40, 70] {
+        let mut person = Person::at(columns, 8);
+        let name = "A microphone with a name longer than any row of this terminal is wide".to_owned();
+        person.sees(EventBody::Device(Device { state: DeviceState::Open, name }));
+        person.sees(stats(-20.0));
+        person.sees(partial(0, 0.0, "no, no"));
+        person.terminal.process(b"^C");
+        person.sees(last(0, 0.0, "No matter."));
+        person.finishes();
+        assert_eq!(person.rows(), ["$ auricle listen", "No matter."], "{columns}");
+    }
 }
 
 #[test]
