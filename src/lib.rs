@@ -9,6 +9,7 @@ pub mod event;
 pub mod frontend;
 pub mod model;
 pub mod runtime;
+pub mod sound;
 pub mod store;
 pub mod time;
 

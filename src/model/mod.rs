@@ -8,6 +8,8 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::frontend::recipe::Recipe;
 
+pub mod yamnet;
+
 /// A class a tagger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {

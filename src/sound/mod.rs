@@ -1,1 +1,15 @@
-//! sound
+//! From features to sound events: what is heard, when it starts, when it ends.
+//!
+//! In: frames of log-mel of one stream. Out: `sound` events (and `scores` on request). An [`Engine`] owns the tagger and serves
+//! many streams; a [`Stream`] is the state of one. A label and what contains it in the ontology are one event.
+
+mod engine;
+mod ontology;
+mod patch;
+mod settings;
+mod stream;
+mod tracker;
+
+pub use engine::Engine;
+pub use settings::{LabelThresholds, Settings, Thresholds};
+pub use stream::Stream;

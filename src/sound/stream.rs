@@ -1,0 +1,147 @@
+//! The sounds of one stream: its frames, its patches, its events.
+//!
+//! In: frames of log-mel with their number, and the engine that scores them. Out: `sound` events, and `scores` on request.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::patch::{Patch, Patches};
+use super::settings::{Settings, rules};
+use super::tracker::{Span, Tracker, TrackerSettings};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{EventBody, Scores};
+use crate::model::Label;
+use crate::time::SamplePosition;
+
+/// The state of one stream. It goes with the engine it was made for.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    patches: Patches,
+    tracker: Tracker,
+    output: Output,
+    /// Samples from one frame to the next, and in one.
+    hop: u64,
+    window: u64,
+    mels: usize,
+    /// Log-mel of digital silence.
+    silence: f32,
+}
+
+/// Scores, and whether they are told.
+#[derive(Clone, Debug)]
+struct Output {
+    scores: Vec<f32>,
+    told: bool,
+    /// Until the first `scores` event took them along.
+    labels: Option<Arc<[Label]>>,
+    model: Arc<str>,
+}
+
+impl Stream {
+    /// A stream for `engine`, told as `settings` say.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the setting that is out of its range, or a label that the model does not have.
+    pub fn new(engine: &Engine, settings: Settings) -> Result<Self> {
+        let (tagger, recipe) = (engine.tagger(), engine.recipe());
+        settings.check(tagger.patch_frames())?;
+        let labels = engine.shared_labels();
+        let rules = rules(&settings, engine.thresholds(), labels, engine.ontology())?;
+        let patch_hop = settings.patch_hop_frames.unwrap_or_else(|| tagger.patch_hop_frames());
+        let hop = recipe.hop as u64;
+        let tracker = TrackerSettings {
+            model: tagger.name().clone(),
+            hop: patch_hop as u64 * hop,
+            smoothing_s: settings.smoothing_s,
+            hold_s: settings.hold_s,
+            update_s: settings.update_s,
+            open_limit: settings.open_limit,
+            rules,
+        };
+        Ok(Self {
+            patches: Patches::new(tagger.patch_frames(), patch_hop, recipe.mels),
+            tracker: Tracker::new(tracker, labels.clone(), engine.ontology().clone()),
+            output: Output {
+                scores: vec![0.0; labels.len()],
+                told: settings.scores,
+                labels: settings.scores.then(|| labels.clone()),
+                model: tagger.name().clone(),
+            },
+            hop,
+            window: recipe.window as u64,
+            mels: recipe.mels,
+            silence: recipe.log_offset.ln(),
+        })
+    }
+
+    /// Takes frame number `frame` (it starts at sample `frame` x hop) of log-mel and emits what it completes.
+    ///
+    /// When `frame` is not the next one, what had been collected is dropped and a patch is begun anew; sounds that were not
+    /// heard for longer than `hold_s` before it are ended.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the frame has not the recipe's bands; `Model` when the engine fails. The stream can go on.
+    pub fn push(&mut self, engine: &mut Engine, frame: u64, log_mel: &[f32], emit: &mut dyn FnMut(EventBody)) -> Result<()> {
+        if log_mel.len() != self.mels {
+            let message = format!("a frame of {} bands, expected {}", log_mel.len(), self.mels);
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        if self.patches.jumps(frame) {
+            self.tracker.skip_to(SamplePosition(frame.saturating_mul(self.hop)), emit);
+        }
+        match self.patches.push(frame, log_mel) {
+            Some(patch) => {
+                let span = span(&patch, self.hop, self.window);
+                self.output.score(engine, &patch, span, &mut self.tracker, emit)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the stream: what is shorter than a patch is scored once, and every open event ends.
+    ///
+    /// A stream that never filled a patch, or has not since the last gap, is padded at its end with the log-mel of digital
+    /// silence, as `features.py` of YAMNet pads a short waveform with zeros. A longer one is not padded: less than one hop of
+    /// patches at its end is not scored on its own.
+    ///
+    /// # Errors
+    /// `Model` when the engine fails; the events have ended all the same.
+    pub fn finish(&mut self, engine: &mut Engine, emit: &mut dyn FnMut(EventBody)) -> Result<()> {
+        let scored = match self.patches.pad(self.silence) {
+            Some(patch) => {
+                let span = span(&patch, self.hop, self.window);
+                self.output.score(engine, &patch, span, &mut self.tracker, emit)
+            }
+            None => Ok(()),
+        };
+        self.tracker.finish(emit);
+        scored
+    }
+}
+
+impl Output {
+    fn score(
+        &mut self,
+        engine: &mut Engine,
+        patch: &Patch<'_>,
+        span: Span,
+        tracker: &mut Tracker,
+        emit: &mut dyn FnMut(EventBody),
+    ) -> Result<()> {
+        engine.score(patch.values, &mut self.scores)?;
+        if self.told {
+            let labels = self.labels.take().map(|labels| labels.iter().map(|label| label.name.clone()).collect());
+            let (scores, model) = (self.scores.clone(), self.model.clone());
+            emit(EventBody::Scores(Scores { start: span.start, end: span.end, scores, labels, model }));
+        }
+        tracker.observe(span, &self.scores, emit);
+        Ok(())
+    }
+}
+
+/// Where the real frames of `patch` lie.
+fn span(patch: &Patch<'_>, hop: u64, window: u64) -> Span {
+    let start = SamplePosition(patch.first.saturating_mul(hop));
+    let last = (patch.frames as u64).saturating_sub(1).saturating_mul(hop);
+    Span { start, end: start + last.saturating_add(window) }
+}
