@@ -12,6 +12,7 @@ pub mod model;
 pub mod pipeline;
 pub mod runtime;
 pub mod sound;
+pub mod speech;
 pub mod store;
 pub mod time;
 

@@ -26,8 +26,6 @@ fn graph(model: &Model, role: &str, settings: GraphSettings) -> Result<Graph> {
     })
 }
 
-pub mod yamnet;
-
 /// A class a tagger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
