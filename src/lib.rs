@@ -11,6 +11,7 @@ pub mod frontend;
 pub mod model;
 pub mod pipeline;
 pub mod runtime;
+pub mod sink;
 pub mod sound;
 pub mod speech;
 pub mod store;

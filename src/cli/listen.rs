@@ -1,0 +1,111 @@
+//! `auricle listen`: captions and sound events of the microphone, or of a file played as if it were live.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use auricle::audio::file::AudioFile;
+use auricle::audio::microphone::Microphone;
+use auricle::audio::paced::{self, PacedFile};
+use auricle::event::{Device, DeviceState, EventBody};
+use auricle::sink::{self, Format, Manner, Reader, Sink};
+use auricle::{Engines, Events, Next, Pace, Session, runtime};
+
+use super::args::Listen;
+use super::{files, logs, stop};
+
+/// How long a display waits for an event before it shows the level again.
+const TICK: Duration = Duration::from_millis(40);
+/// Speed of a file that is played.
+const AS_LIVE: f64 = 1.0;
+
+/// A source of live audio.
+enum Source {
+    Microphone(Microphone),
+    File(PacedFile),
+}
+
+impl Source {
+    fn stop(self) {
+        match self {
+            Self::Microphone(microphone) => microphone.stop(),
+            Self::File(file) => file.stop(),
+        }
+    }
+}
+
+/// Runs the command until the source ends, a signal comes or the reader goes.
+pub fn run(arguments: &Listen) -> Result<ExitCode> {
+    let captions = &arguments.captions;
+    // What can be wrong with the files is found before the models are loaded.
+    let input = arguments.input.as_ref().map(AudioFile::open).transpose()?;
+    files::keep_apart(arguments.input.as_slice(), &captions.output.output())?;
+    let sink = captions.output.open(Format::Pretty, Manner::Live)?;
+    let rolls = sink.rolls();
+    stop::on_signal(move || {
+        if rolls {
+            sink::restore_cursor();
+        }
+    })?;
+    say("loading models; Ctrl-C stops");
+    runtime::load_library(captions.run.library.as_deref())?;
+    let engines = Engines::load(&captions.engines())?;
+    let mut session = Session::builder().engines(engines).pace(Pace::Live).channel(captions.channel.channel).build()?;
+    let events = session.events();
+    let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
+    let source = match input {
+        Some(file) => Source::File(paced::start(file, AS_LIVE, sources)?),
+        None => Source::Microphone(Microphone::start(arguments.microphone(), sources)?),
+    };
+    if rolls {
+        logs::hold();
+    }
+    let shown = show(&events, sink, source, &mut session);
+    logs::release();
+    shown.map(|()| ExitCode::SUCCESS)
+}
+
+/// Shows events until there are no more, or until a signal or a reader that has gone ends the session.
+fn show(events: &Events, mut sink: Sink, source: Source, session: &mut Session) -> Result<()> {
+    let meter = session.meter();
+    loop {
+        logs::take().iter().for_each(|line| sink.note(line));
+        let reader = match events.next_within(TICK) {
+            Next::Event(event) => {
+                if !sink.rolls()
+                    && let EventBody::Device(Device { state: DeviceState::Open, name }) = &event.body
+                {
+                    say(&format!("listening to {name}"));
+                }
+                sink.event(&event)?
+            }
+            Next::Nothing => Reader::There,
+            Next::End => break,
+        };
+        if reader == Reader::Gone || sink.tick(meter.level_dbfs(), meter.lag_s())? == Reader::Gone {
+            return Ok(());
+        }
+        if stop::asked() {
+            break;
+        }
+    }
+    source.stop();
+    // The last final comes out of this; what failed is told after that was written.
+    let finished = session.finish();
+    for event in events.waiting() {
+        if sink.event(&event)? == Reader::Gone {
+            return Ok(());
+        }
+    }
+    logs::take().iter().for_each(|line| sink.note(line));
+    let _ = sink.finish()?;
+    Ok(finished?)
+}
+
+/// Tells whoever sits at the terminal; a program that reads standard error hears errors only.
+fn say(message: &str) {
+    if io::stderr().is_terminal() {
+        let _ = writeln!(io::stderr(), "{message}");
+    }
+}
