@@ -3,12 +3,12 @@
 //! In: a checked model of the store, audio or features. Out: text and tokens ([`Transcriber`]), class scores ([`Tagger`]),
 //! the probability of speech ([`silero::Silero`]). Weights and ONNX Runtime sessions live here; the state of a stream never does.
 
+pub mod yamnet;
+
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::frontend::recipe::Recipe;
-
-pub mod yamnet;
 
 /// A class a tagger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
