@@ -13,8 +13,12 @@ use crate::model::Label;
 use crate::time::{SamplePosition, samples_in};
 
 /// A score rises once a patch holds about this much of the sound, and falls once it holds no more: with 57 barks, sneezes,
-/// cries and crows of ESC-10 put between silences, starts are 0.02 s and ends -0.03 s off in the median.
+/// cries and crows of ESC-10 put between silences, starts are 0.01 s late and ends 0.09 s early in the median.
 const NEEDED_S: f64 = 0.3;
+
+/// By how much a label must be surer than the one an event bears to take its place, when neither is below the other. Two
+/// steps of a logit at a half: less would have `Bark` and `Yip` take turns.
+const SURER: f32 = 0.2;
 
 /// What a tracker is told once.
 #[derive(Clone, Debug)]
@@ -55,6 +59,8 @@ pub(super) struct Tracker {
 #[derive(Clone, Copy, Debug, Default)]
 struct Heard {
     smoothed: f32,
+    /// The highest smoothed score since `onset`.
+    peak: f32,
     /// Whether the score of the last patch itself, which does not lag as the smoothed one does, was above `off`.
     now: bool,
     /// Where the sound began, if the score is above `off`.
@@ -145,8 +151,10 @@ impl Tracker {
         heard.now = score >= rule.off;
         if heard.now || heard.smoothed >= rule.off {
             heard.onset.get_or_insert(onset);
+            heard.peak = heard.peak.max(heard.smoothed);
         } else {
             heard.onset = None;
+            heard.peak = 0.0;
         }
         if heard.smoothed >= rule.on || (heard.lasted > 0 && heard.smoothed >= rule.off) {
             heard.lasted = heard.lasted.saturating_add(hop);
@@ -175,18 +183,21 @@ impl Tracker {
                 open.label_end = open.label_end.max(end);
             }
             let label_is_gone = end.since(open.label_end) > hold;
+            let due = span.end.since(open.told) >= every;
             let closer = self.strongest(|tracker, label| {
                 let ontology = &tracker.ontology;
-                let elsewhere =
-                    tracker.open.iter().enumerate().any(|(n, other)| n != place && ontology.same_sound(label, other.label));
-                let closer = ontology.is_below(label, open.label) || (label_is_gone && ontology.same_sound(label, open.label));
-                closer && !elsewhere
+                let of_other = |other: &Open| other.event != open.event && ontology.same_sound(label, other.label);
+                let surer = due
+                    && !ontology.is_below(open.label, label)
+                    && tracker.heard[label].smoothed >= tracker.heard[open.label].smoothed + SURER;
+                let better = ontology.same_sound(label, open.label) && (label_is_gone || surer);
+                (better || ontology.is_below(label, open.label)) && !tracker.open.iter().any(of_other)
             });
             let renamed = closer.filter(|label| *label != open.label);
             if let Some(label) = renamed {
                 (open.label, open.label_end) = (label, end);
             }
-            if renamed.is_some() || span.end.since(open.told) >= every {
+            if renamed.is_some() || due {
                 open.told = span.end;
                 self.tell(SoundState::Update, &open, emit);
             }
@@ -232,7 +243,7 @@ impl Tracker {
         let (mut start, mut score) = (span.end, 0.0_f32);
         for part in parts {
             start = start.min(part.onset.unwrap_or(span.start));
-            score = score.max(part.smoothed);
+            score = score.max(part.peak);
         }
         // Patches tell nothing apart that is closer than a hop.
         let end = end.max(start + self.settings.hop);
@@ -362,6 +373,18 @@ mod tests {
         assert_eq!(names, [(false, 0, "Animal"), (false, 0, "Dog"), (false, 0, "Bark")]);
         assert_eq!((told[0].0, told[1].0, told[2].0), (Start, Update, Update));
         assert_eq!(states(&finish(&mut tracker)), [(End, 0, "Bark")]);
+    }
+
+    #[test]
+    fn a_label_of_the_same_sound_takes_over_when_it_is_clearly_surer() {
+        let mut tracker = tracker(|_| {});
+        let bark: &[(&str, f32)] = &[("Dog", 0.9), ("Bark", 0.6), ("Yip", 0.7)];
+        let yip: &[(&str, f32)] = &[("Dog", 0.9), ("Bark", 0.5), ("Yip", 0.8)];
+        let first: &[(&str, f32)] = &[("Dog", 0.9), ("Bark", 0.6)];
+        let told = feed(&mut tracker, 0, &[first, first, first, bark, bark, bark, bark, bark, bark, yip, yip, yip, yip]);
+        assert!(told.iter().all(|told| told.1 == 0), "{told:?}");
+        let names: Vec<&str> = told.iter().map(|told| told.2.as_str()).collect();
+        assert_eq!(names, ["Bark", "Bark", "Yip"]);
     }
 
     #[test]
