@@ -119,6 +119,7 @@ fn help_teaches_every_command() {
     for word in ["listen", "transcribe", "tag", "devices", "models", "AURICLE_MODELS", "AURICLE_ONNXRUNTIME", "Exit codes"] {
         assert!(stdout(&help).contains(word), "{word}");
     }
+    assert!(stdout(&run(&["listen", "--help"])).contains("A second Ctrl-C ends at once"));
     for command in ["listen", "transcribe", "tag", "models"] {
         let help = run(&[command, "--help"]);
         assert_eq!(help.status.code(), Some(0));

@@ -28,10 +28,10 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// Log more to standard error: -v what happens, -vv how, -vvv everything
-    #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet", help_heading = "Logging")]
     pub verbose: u8,
     /// Log errors only
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Logging")]
     pub quiet: bool,
 }
 
@@ -52,18 +52,14 @@ Environment:
 Exit codes: 0 done, 1 failed while running, 2 wrong usage.
 Events as JSON Lines (--format jsonl) are described in docs/events.md.";
 
-/// The commands, one file each.
+/// The commands, one file each. Their help is the documentation of their arguments' types.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Caption the microphone, or a file as if it were live, with sound events between
     Listen(Listen),
-    /// Caption files, as fast as the machine allows
     Transcribe(Transcribe),
-    /// Find sound events in files
     Tag(Tag),
     /// List the devices there are to listen to
     Devices,
-    /// List the models and prove where each runs
     Models(Models),
 }
 
@@ -189,8 +185,9 @@ pub struct Channel {
 
 /// Where and how events are written.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// How to write: for eyes (plain lines where the output is no terminal), plain lines, or events as JSON Lines [default: pretty]
+    /// How to write [default: pretty]
     #[arg(long, value_enum)]
     pub format: Option<FormatArg>,
     /// File to write to, created or emptied; '-' is standard output
@@ -200,6 +197,7 @@ pub struct OutputArgs {
 
 /// Where models are found and how they run.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Where models run")]
 pub struct Run {
     /// Where models run: cpu, cuda[:N] or tensorrt[:N]. One that cannot be had is an error, never a slower run
     #[arg(long, value_name = "PROVIDER", default_value = "cpu")]
@@ -219,11 +217,11 @@ pub struct Run {
 /// [`Format`], as an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FormatArg {
-    /// For eyes
+    /// For eyes: captions that roll in place, or lines with times for files; as text where the output is no terminal
     Pretty,
-    /// Plain lines
+    /// Plain lines: final captions, and sounds as [Dog] 00:12
     Text,
-    /// JSON Lines
+    /// For programs: one JSON object a line
     Jsonl,
 }
 

@@ -13,7 +13,7 @@ use auricle::{Error, ErrorKind};
 use super::args::Models;
 use super::table;
 
-const HEADINGS: [&str; 7] = ["NAME", "TASK", "FAMILY", "LICENCE", "MB", "RUNS ON", "ACCURACY"];
+const HEADINGS: [&str; 6] = ["NAME", "TASK", "FAMILY", "LICENCE", "MB", "RUNS ON"];
 
 /// Runs the command. A model that was fetched and does not run makes the exit code 1.
 pub fn run(arguments: &Models) -> Result<ExitCode> {
@@ -27,6 +27,7 @@ pub fn run(arguments: &Models) -> Result<ExitCode> {
     // Without the library the table is still worth reading, so the error waits.
     let library = runtime::load_library(arguments.run.library.as_deref());
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
+    let mut measured = Vec::new();
     let mut errors: Vec<Error> = library.as_ref().err().cloned().into_iter().collect();
     for name in names {
         match Model::open(&places, &name) {
@@ -38,6 +39,8 @@ pub fn run(arguments: &Models) -> Result<ExitCode> {
                 };
                 errors.extend(error);
                 rows.push(row(&model, runs_on));
+                let accuracy = model.manifest().accuracy.iter();
+                measured.extend(accuracy.map(|figure| vec![name.clone(), figure.value.to_string(), figure.measure.clone()]));
             }
             Err(error) => {
                 rows.push(vec![name, "unreadable".to_owned()]);
@@ -46,6 +49,9 @@ pub fn run(arguments: &Models) -> Result<ExitCode> {
         }
     }
     let mut text = table::lined_up(&rows);
+    if !measured.is_empty() {
+        text.push_str(&format!("\nMeasured:\n{}", table::lined_up(&measured)));
+    }
     if let Some(path) = runtime::library_path() {
         text.push_str(&format!("\nONNX Runtime: {}\n", path.display()));
     }
@@ -77,7 +83,6 @@ fn prove(model: &Model, settings: GraphSettings) -> (String, Option<Error>) {
 
 fn row(model: &Model, runs_on: String) -> Vec<String> {
     let manifest = model.manifest();
-    let accuracy = manifest.accuracy.first().map(|accuracy| format!("{} {}", accuracy.value, accuracy.measure));
     vec![
         manifest.name.to_string(),
         task(manifest.task).to_owned(),
@@ -85,7 +90,6 @@ fn row(model: &Model, runs_on: String) -> Vec<String> {
         manifest.licence.clone(),
         format!("{:.1}", model.bytes() as f64 / 1e6),
         runs_on,
-        accuracy.unwrap_or_default(),
     ]
 }
 
