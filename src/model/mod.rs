@@ -3,8 +3,6 @@
 //! In: a checked model of the store, audio or features. Out: text and tokens ([`Transcriber`]), class scores ([`Tagger`]),
 //! the probability of speech ([`silero::Silero`]). Weights and ONNX Runtime sessions live here; the state of a stream never does.
 
-pub mod yamnet;
-
 use std::sync::Arc;
 
 use crate::decode::Hypothesis;
@@ -12,6 +10,21 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::recipe::Recipe;
 use crate::runtime::{Graph, GraphSettings};
 use crate::store::Model;
+
+pub mod moonshine;
+pub mod silero;
+pub mod yamnet;
+
+/// Loads the graph in the file with `role`; an error says which ONNX Runtime the model needs.
+fn graph(model: &Model, role: &str, settings: GraphSettings) -> Result<Graph> {
+    Graph::load(&model.file(role)?, settings).map_err(|error| match error.kind() {
+        ErrorKind::Model => {
+            let message = format!("{error}; {} needs ONNX Runtime {} or later", model.name(), model.manifest().minimum_ort);
+            Error::new(ErrorKind::Model, message)
+        }
+        _ => error,
+    })
+}
 
 /// A class a tagger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
