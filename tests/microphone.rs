@@ -38,17 +38,23 @@ fn connected(events: &Receiver<SourceEvent>, wait: Duration) -> (Consumer, Forma
     }
 }
 
-/// Everything that waits in the ring, which must be without a gap from frame 0 on: the first channel.
-fn drain(consumer: &mut Consumer) -> Vec<f32> {
+/// Appends the first channel of what comes within `wait` until there are `frames` frames; none may be missing.
+fn hear(consumer: &mut Consumer, heard: &mut Vec<f32>, frames: usize, wait: Duration) {
     let channels = consumer.channels();
     let mut block = vec![0.0; 4_096 * channels];
-    let mut samples = Vec::new();
-    while let Some(piece) = consumer.read(&mut block) {
-        assert_eq!(piece.first_frame, samples.len() as u64);
-        samples.extend(block[..piece.frames * channels].iter().step_by(channels));
+    let deadline = Instant::now() + wait;
+    loop {
+        while let Some(piece) = consumer.read(&mut block) {
+            assert_eq!(piece.first_frame, heard.len() as u64);
+            heard.extend(block[..piece.frames * channels].iter().step_by(channels));
+        }
+        if heard.len() >= frames || Instant::now() >= deadline {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(consumer.dropped_frames(), 0);
-    samples
+    assert!(heard.len() >= frames, "{} frames within {wait:?}, expected {frames}", heard.len());
 }
 
 fn hears_every_bit(virtual_microphone: &VirtualMicrophone, folder: &Path, settings: MicrophoneSettings) {
@@ -64,20 +70,21 @@ fn hears_every_bit(virtual_microphone: &VirtualMicrophone, folder: &Path, settin
     assert_eq!((format.rate_hz, again), (16_000, false));
 
     virtual_microphone.play(&file);
-    std::thread::sleep(Duration::from_millis(500));
-    let elapsed = started.elapsed().as_secs_f64();
+    let expected: Vec<f32> = signal.iter().map(|x| f32::from(*x) / 32_768.0).collect();
+    let mut heard = Vec::new();
+    hear(&mut consumer, &mut heard, expected.len(), Duration::from_secs(5));
+    let offset = heard.windows(16).position(|window| window == &expected[..16]).expect("the signal does not start");
+    hear(&mut consumer, &mut heard, offset + expected.len(), Duration::from_secs(5));
+    println!("{} samples in {:.3} s, the signal from {offset} on", heard.len(), started.elapsed().as_secs_f64());
+    let same = heard[offset..].iter().zip(&expected).take_while(|(a, b)| a == b).count();
+    assert_eq!(same, expected.len(), "the signal starts at {offset} and is broken after {same} samples");
+
     let stopping = Instant::now();
     microphone.stop();
     assert!(stopping.elapsed() < Duration::from_secs(2));
-    let heard = drain(&mut consumer);
     assert!(matches!(events.recv_timeout(Duration::from_secs(1)), Ok(SourceEvent::Ended)));
+    while consumer.read(&mut [0.0; 4_096]).is_some() {}
     assert!(consumer.is_abandoned());
-
-    let expected: Vec<f32> = signal.iter().map(|x| f32::from(*x) / 32_768.0).collect();
-    println!("{} samples in {elapsed:.3} s", heard.len());
-    let offset = heard.windows(16).position(|window| window == &expected[..16]).expect("the signal does not start");
-    let same = heard[offset..].iter().zip(&expected).take_while(|(a, b)| a == b).count();
-    assert_eq!(same, expected.len(), "the signal starts at {offset} and is broken after {same} samples");
 }
 
 #[test]
@@ -124,8 +131,7 @@ fn survives_its_server(virtual_microphone: &mut VirtualMicrophone, settings: Mic
     let (sender, events) = mpsc::channel();
     let microphone = Microphone::start(settings, sender).unwrap();
     let (mut first, _, name, _) = connected(&events, Duration::from_secs(1));
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(first.waiting_frames() > 0);
+    hear(&mut first, &mut Vec::new(), 1_000, Duration::from_secs(3));
 
     let killed = Instant::now();
     virtual_microphone.kill();
@@ -136,7 +142,6 @@ fn survives_its_server(virtual_microphone: &mut VirtualMicrophone, settings: Mic
         }
         _ => panic!("the loss was not noticed within 3 s"),
     }
-    drain(&mut first);
     assert!(events.recv_timeout(Duration::from_secs(2)).is_err(), "nothing is there to be found");
 
     virtual_microphone.start_server();
@@ -144,8 +149,7 @@ fn survives_its_server(virtual_microphone: &mut VirtualMicrophone, settings: Mic
     let (mut second, _, name, again) = connected(&events, Duration::from_secs(10));
     println!("{name}: back after {:.2} s", restarted.elapsed().as_secs_f64());
     assert!(again);
-    std::thread::sleep(Duration::from_millis(500));
-    assert!(!drain(&mut second).is_empty());
+    hear(&mut second, &mut Vec::new(), 1_000, Duration::from_secs(3));
 
     // And once more, to be stopped while it is lost.
     virtual_microphone.kill();
@@ -174,6 +178,38 @@ fn stopping_does_not_wait_for_a_server_that_died() {
             assert!(stopping.elapsed() < Duration::from_secs(2));
             virtual_microphone.start_server();
         }
+    });
+}
+
+#[test]
+fn a_server_that_stalls_holds_nobody_up() {
+    with_virtual_microphone("a_server_that_stalls_holds_nobody_up", |virtual_microphone, _| {
+        let (sender, events) = mpsc::channel();
+        let microphone = Microphone::start(MicrophoneSettings::default(), sender).unwrap();
+        let _first = connected(&events, Duration::from_secs(1));
+        virtual_microphone.stall(true);
+        match events.recv_timeout(Duration::from_secs(4)) {
+            Ok(SourceEvent::Lost { reason, .. }) => println!("lost: {reason}"),
+            _ => panic!("the loss was not noticed"),
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        virtual_microphone.stall(false);
+        let (mut second, _, _, again) = connected(&events, Duration::from_secs(8));
+        assert!(again);
+        hear(&mut second, &mut Vec::new(), 1_000, Duration::from_secs(3));
+
+        virtual_microphone.stall(true);
+        let stopping = Instant::now();
+        microphone.stop();
+        println!("stopped after {:.3} s", stopping.elapsed().as_secs_f64());
+        assert!(stopping.elapsed() < Duration::from_secs(2));
+        let starting = Instant::now();
+        let (sender, _events) = mpsc::channel();
+        let host = Some(HostChoice::PulseAudio);
+        let error = Microphone::start(MicrophoneSettings { host, ..MicrophoneSettings::default() }, sender).err().unwrap();
+        println!("refused after {:.1} s: {error}", starting.elapsed().as_secs_f64());
+        assert!(starting.elapsed() < Duration::from_secs(6));
+        virtual_microphone.stall(false);
     });
 }
 

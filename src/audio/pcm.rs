@@ -104,7 +104,7 @@ impl fmt::Display for ChannelChoice {
 }
 
 /// Writes the chosen channel of each whole frame of `interleaved` to the front of `mono`, as many frames as both hold, and
-/// returns how many. Samples that are not finite become 0, others are limited to [-1, 1]. Does not allocate.
+/// returns how many. Samples that are not finite or too small to matter become 0, others are limited to [-1, 1]. Does not allocate.
 ///
 /// The choice is to be checked once beforehand ([`ChannelChoice::check`]); a channel that is not there reads as silence.
 pub fn pick(choice: ChannelChoice, channels: u16, interleaved: &[f32], mono: &mut [f32]) -> usize {
@@ -124,9 +124,12 @@ pub fn pick(choice: ChannelChoice, channels: u16, interleaved: &[f32], mono: &mu
     frames
 }
 
+/// Below this nothing can be heard, and squares of it are still normal floats: denormal ones are up to a hundred times slower.
+const INAUDIBLE: f32 = 1e-15;
+
 /// A sample that the rest of the house can trust.
 fn clean(sample: f32) -> f32 {
-    if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
+    if sample.is_finite() && sample.abs() >= INAUDIBLE { sample.clamp(-1.0, 1.0) } else { 0.0 }
 }
 
 /// Root mean square of `samples`, dB relative to a full-scale square wave (a full-scale sine is -3.01), at least

@@ -22,7 +22,8 @@ pub struct HypothesisWord {
 }
 
 impl Hypothesis {
-    /// Spells `tokens` as words. Bytes that are not UTF-8 become U+FFFD.
+    /// Spells `tokens` as words. Bytes that are not UTF-8 become U+FFFD; commas in a row, which Moonshine sometimes writes at a short
+    /// pause, become one.
     pub fn spell(tokens: &[Choice], tokenizer: &Tokenizer, cut_short: bool) -> Self {
         let mut words: Vec<(Vec<u8>, f32)> = Vec::new();
         for choice in tokens {
@@ -39,7 +40,10 @@ impl Hypothesis {
         let words = words
             .into_iter()
             .flat_map(|(bytes, probability)| {
-                let text = String::from_utf8_lossy(&bytes).replace(SPACE, " ");
+                let mut text = String::from_utf8_lossy(&bytes).replace(SPACE, " ");
+                while text.contains(",,") {
+                    text = text.replace(",,", ",");
+                }
                 let parts: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
                 parts.into_iter().map(move |text| HypothesisWord { text, probability })
             })
@@ -69,7 +73,7 @@ mod tests {
 
     #[test]
     fn tokens_become_words_with_their_lowest_probability() {
-        let pieces = ["", "\u{2581}He", "llo", ",", "\u{2581}world", "\u{2581}", "\u{c3}", "."];
+        let pieces = ["", "\u{2581}He", "llo", ",,", "\u{2581}world", "\u{2581}", "\u{c3}", "."];
         let mut file = Vec::new();
         for (id, piece) in pieces.iter().enumerate() {
             let bytes: &[u8] = if id == 6 { &[0xc3] } else { piece.as_bytes() };

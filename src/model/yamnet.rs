@@ -76,7 +76,7 @@ impl Yamnet {
         let labels = read_labels(&model.file("labels")?)?;
         // The graph reads its weights from this file by itself, so they are checked before it is loaded.
         model.file("data")?;
-        let graph = Graph::load(&model.file("model")?, settings)?;
+        let graph = super::graph(model, "model", settings)?;
         check_input(&graph, patch.frames, recipe.mels)?;
         let mut yamnet = Self {
             name: model.name().clone(),

@@ -149,6 +149,7 @@ impl Outline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{Model, Places};
 
     fn labels(names: &[&str]) -> Vec<Label> {
         names.iter().map(|name| Label { id: format!("/m/{name}").into(), name: (*name).into() }).collect()
@@ -172,6 +173,22 @@ mod tests {
         for (name, &number) in &outline.numbers {
             assert!(!outline.ancestors(number).contains(&number), "'{name}' is its own ancestor");
         }
+    }
+
+    #[test]
+    fn the_outline_has_every_class_of_yamnet_and_no_other() {
+        let read = Model::open(&Places::find(), "yamnet").and_then(|model| model.file("labels"));
+        let path = match read {
+            Ok(path) => path,
+            Err(error) if std::env::var_os("CI").is_none() => return println!("skipped: {error}"),
+            Err(error) => panic!("{error}"),
+        };
+        let text = std::fs::read_to_string(path).unwrap();
+        let names = text.lines().skip(1).map(|line| line.splitn(3, ',').nth(2).unwrap().trim_matches('"').to_owned());
+        let names: std::collections::BTreeSet<String> = names.collect();
+        let known = Outline::parse(OUTLINE).numbers.keys().map(|name| (*name).to_owned()).collect();
+        assert_eq!(names.len(), 521);
+        assert_eq!(names.symmetric_difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
     }
 
     #[test]

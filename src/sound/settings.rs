@@ -24,7 +24,7 @@ pub struct Settings {
     /// Time constant of the smoothing, 0 to 60 s; 0 is none. Default 0.25 s, about one hop: the graph's logits move in steps of
     /// 0.76, so that one patch may say .5 and the next .32 of the same sound; longer would lose sounds as short as a knock.
     pub smoothing_s: f64,
-    /// How long a sound may be silent and still be the same event, 0 to 60 s. Default 1 s: a bark that repeats, a slow tick.
+    /// How long a sound may be silent and still be the same event, 0 to 60 s. Default 1.5 s: a bark that repeats, a slow tick.
     pub hold_s: f64,
     /// Seconds between two `update` events of one sound, 0 to 60 s. Default 1 s. A closer label is told at once.
     pub update_s: f64,
@@ -48,7 +48,7 @@ impl Default for Settings {
             scores: false,
             patch_hop_frames: None,
             smoothing_s: 0.25,
-            hold_s: 1.0,
+            hold_s: 1.5,
             update_s: 1.0,
             open_limit: 16,
             on: None,

@@ -14,13 +14,13 @@ pub struct AgreementSettings {
     pub passes: u32,
     /// Seconds of audio between the first and the last of them, at least: 0.6.
     pub lasting_s: f64,
-    /// Lowest probability of a word that is committed after `lasting_s`; a less likely one waits twice as long: 0.5.
+    /// Lowest probability of a word that is committed after `lasting_s`; a less likely one waits twice as long: 0.7.
     pub probability: f32,
 }
 
 impl Default for AgreementSettings {
     fn default() -> Self {
-        Self { passes: 3, lasting_s: 0.6, probability: 0.5 }
+        Self { passes: 3, lasting_s: 0.6, probability: 0.7 }
     }
 }
 

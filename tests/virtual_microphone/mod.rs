@@ -122,6 +122,13 @@ impl VirtualMicrophone {
         }
     }
 
+    /// Stops the server in its tracks, or lets it go on: it neither answers nor hangs up.
+    pub fn stall(&self, stalled: bool) {
+        let Some(server) = &self.server else { return };
+        let signal = if stalled { "-STOP" } else { "-CONT" };
+        assert!(Command::new("kill").args([signal, &server.id().to_string()]).status().unwrap().success());
+    }
+
     /// Plays a WAV file into the microphone; returns when it is over. 16-bit mono at 16 kHz arrives to the bit.
     pub fn play(&self, wav: &Path) {
         let status = Command::new("paplay")
