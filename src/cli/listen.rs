@@ -15,8 +15,10 @@ use auricle::{Engines, Events, Next, Pace, Session, runtime};
 use super::args::Listen;
 use super::{files, logs, stop};
 
-/// How long a display waits for an event before it shows the level again.
+/// How long captions that roll wait for an event before the level is shown again.
 const TICK: Duration = Duration::from_millis(40);
+/// How long other outputs wait for an event before a signal is looked for.
+const PATIENCE: Duration = Duration::from_millis(150);
 /// Speed of a file that is played.
 const AS_LIVE: f64 = 1.0;
 
@@ -69,9 +71,10 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
 /// Shows events until there are no more, or until a signal or a reader that has gone ends the session.
 fn show(events: &Events, mut sink: Sink, source: Source, session: &mut Session) -> Result<()> {
     let meter = session.meter();
+    let wait = if sink.rolls() { TICK } else { PATIENCE };
     loop {
         logs::take().iter().for_each(|line| sink.note(line));
-        let reader = match events.next_within(TICK) {
+        let reader = match events.next_within(wait) {
             Next::Event(event) => {
                 if !sink.rolls()
                     && let EventBody::Device(Device { state: DeviceState::Open, name }) = &event.body
@@ -100,6 +103,9 @@ fn show(events: &Events, mut sink: Sink, source: Source, session: &mut Session) 
     }
     logs::take().iter().for_each(|line| sink.note(line));
     let _ = sink.finish()?;
+    if events.missed() > 0 {
+        log::warn!("the output was too slow: {} events are missing from it", events.missed());
+    }
     Ok(finished?)
 }
 
