@@ -20,6 +20,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 AURICLE := $(TARGET)/release/auricle
 VENV := .venv
 DEMO := models/moonshine-tiny-en/two_cities.wav
+CHIME := models/moonshine-tiny-en/success.wav
 
 # Before the environment exists, and in it
 SETUP := PYTHONPATH=export $(PYTHON) -m auricle_export
@@ -33,6 +34,8 @@ help: ## this list
 demo: build ## set everything up and caption a recording of real speech, paced as if it were live
 	$(call say,captions of $(DEMO))
 	@$(AURICLE) listen --input $(DEMO) $(ARGS)
+	$(call say,sound events of $(CHIME))
+	@$(AURICLE) listen --input $(CHIME) $(ARGS)
 
 listen: build ## the same from the microphone, until Ctrl-C
 	$(call say,captions of the microphone)
@@ -42,7 +45,7 @@ test: test-packages venv test-venv models library cargo ## set everything up and
 	$(call say,cargo test)
 	@cargo test --locked
 	$(call say,pytest)
-	@$(PY) -m pytest -q export
+	@$(PY) -m pytest -q export benches/accuracy/tests
 	@if [ -d ../shared/data ]; then $(MAKE) --no-print-directory accuracy ARGS=--check; \
 	else printf '%s\n' "== accuracy: skipped, no data in ../shared/data"; fi
 

@@ -51,7 +51,13 @@ impl Bus {
         if !state.open {
             return;
         }
-        let event = Event { v: SCHEMA_VERSION, seq: state.next_seq, emitted: self.clock.now(), file: self.file.clone(), body };
+        let event = Event {
+            v: SCHEMA_VERSION,
+            seq: state.next_seq,
+            emitted: microseconds(self.clock.now()),
+            file: self.file.clone(),
+            body,
+        };
         state.next_seq += 1;
         state.subscribers.retain(|(sender, missed)| match sender.try_send(event.clone()) {
             Ok(()) => true,
@@ -69,6 +75,11 @@ impl Bus {
         state.open = false;
         state.subscribers.clear();
     }
+}
+
+/// Seconds, rounded to the microsecond: digits beyond are noise of the arithmetic.
+pub(super) fn microseconds(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e6
 }
 
 /// What waiting for an event gave.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use super::bus::Bus;
+use super::bus::{Bus, microseconds};
 use super::engines::Engines;
 use super::intake::{BLOCK_FRAMES, Heard, Intake};
 use super::meter::{self, Meter};
@@ -51,16 +51,18 @@ pub(super) struct Live {
     shared: Arc<Shared>,
 }
 
-/// What the threads share: how the session ends, and the first thing that failed. The last to let go closes the bus.
+/// What the threads share: how the session ends, and the first thing that failed.
 struct Shared {
     stop: AtomicBool,
     failure: Mutex<Option<Error>>,
-    bus: Bus,
 }
 
-impl Drop for Shared {
+/// Held by every thread and by nothing else: the last to end closes the bus, so that events end when the source does.
+struct Open(Bus);
+
+impl Drop for Open {
     fn drop(&mut self) {
-        self.bus.close();
+        self.0.close();
     }
 }
 
@@ -75,7 +77,8 @@ impl Live {
     /// Starts the threads. They end when the source ends, when [`Live::finish`] is called, or when a stage fails.
     pub(super) fn start(plan: Plan, sources: Receiver<SourceEvent>) -> Result<Self> {
         let Plan { engines, speech, sound, choice, bus, clock, meter } = plan;
-        let shared = Arc::new(Shared { stop: AtomicBool::new(false), failure: Mutex::new(None), bus: bus.clone() });
+        let shared = Arc::new(Shared { stop: AtomicBool::new(false), failure: Mutex::new(None) });
+        let open = Arc::new(Open(bus.clone()));
         let mut live = Self { threads: Vec::new(), shared: Arc::clone(&shared) };
         let mut delivery = Delivery {
             speech: None,
@@ -91,14 +94,14 @@ impl Live {
             delivery.speech = Some(producer);
             let worker =
                 SpeechWorker { engines: Arc::clone(&engines), stream, input: consumer, bus: bus.clone(), meter: meter.clone() };
-            live.spawn("speech", move |shared| worker.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
+            live.spawn("speech", &open, move |shared| worker.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
         }
         if let Some((front_end, width, stream)) = sound {
             let capacity = WORKER_RING_S * FEATURES_PER_SECOND;
             let (producer, consumer) = ring::ring(width, capacity, capacity);
             delivery.sound = Some((front_end, producer));
             let worker = SoundWorker { engines: Arc::clone(&engines), stream, input: consumer, width, bus: bus.clone() };
-            live.spawn("sound", move |shared| worker.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
+            live.spawn("sound", &open, move |shared| worker.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
         }
         delivery.wake = live.threads.iter().map(|thread| thread.thread().clone()).collect();
         let models = engines.models().to_vec();
@@ -113,13 +116,16 @@ impl Live {
             due_offset_s: 0.0,
             stats_at: 0.0,
         };
-        live.spawn("front end", move |shared| front_end.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
+        live.spawn("front end", &open, move |shared| front_end.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
         Ok(live)
     }
 
-    fn spawn(&mut self, name: &str, body: impl FnOnce(&Shared) + Send + 'static) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let thread = thread::Builder::new().name(format!("auricle {name}")).spawn(move || body(&shared));
+    fn spawn(&mut self, name: &str, open: &Arc<Open>, body: impl FnOnce(&Shared) + Send + 'static) -> Result<()> {
+        let (shared, open) = (Arc::clone(&self.shared), Arc::clone(open));
+        let thread = thread::Builder::new().name(format!("auricle {name}")).spawn(move || {
+            body(&shared);
+            drop(open);
+        });
         let failed = |error| Error::new(ErrorKind::Io, format!("cannot start the {name} thread: {error}"));
         self.threads.push(thread.map_err(failed)?);
         Ok(())
@@ -133,7 +139,6 @@ impl Live {
                 self.shared.fail(Error::new(ErrorKind::Model, "a thread of the session panicked; please report it"));
             }
         }
-        self.shared.bus.close();
         let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), Err)
     }
@@ -203,7 +208,7 @@ impl FrontEndThread {
                 self.connection = Some(Connection { consumer, format, name, intake: None, block });
             }
             SourceEvent::Lost { name, reason } => {
-                log::warn!("{name}: lost: {reason}");
+                log::debug!("{name}: {reason}");
                 self.disconnect()?;
                 self.delivery.bus.publish(device(DeviceState::Lost, &name));
             }
@@ -261,11 +266,11 @@ impl FrontEndThread {
         let meter = &self.delivery.meter;
         let (cpu, resident_mib) = meter::process();
         self.delivery.bus.publish(EventBody::Stats(Stats {
-            audio: self.position.seconds(),
+            audio: microseconds(self.position.seconds()),
             level_dbfs: meter.level_dbfs(),
-            lag: meter.lag_s(),
+            lag: microseconds(meter.lag_s()),
             dropped: meter.dropped(),
-            refresh: meter.refresh_s(),
+            refresh: microseconds(meter.refresh_s()),
             cpu,
             resident_mib,
             models: self.models.clone(),
