@@ -49,18 +49,21 @@ pub(super) struct Plan {
 pub(super) struct Live {
     threads: Vec<JoinHandle<()>>,
     shared: Arc<Shared>,
-}
-
-/// What the threads share: how the session ends, and the first thing that failed. The last to let go closes the bus.
-struct Shared {
-    stop: AtomicBool,
-    failure: Mutex<Option<Error>>,
     bus: Bus,
 }
 
-impl Drop for Shared {
+/// What the threads share with the session: how it ends, and the first thing that failed.
+struct Shared {
+    stop: AtomicBool,
+    failure: Mutex<Option<Error>>,
+}
+
+/// Held by the threads and by nobody else: the last to end closes the bus, so that readers see the end of a source.
+struct LastOut(Bus);
+
+impl Drop for LastOut {
     fn drop(&mut self) {
-        self.bus.close();
+        self.0.close();
     }
 }
 
@@ -75,8 +78,9 @@ impl Live {
     /// Starts the threads. They end when the source ends, when [`Live::finish`] is called, or when a stage fails.
     pub(super) fn start(plan: Plan, sources: Receiver<SourceEvent>) -> Result<Self> {
         let Plan { engines, speech, sound, choice, bus, clock, meter } = plan;
-        let shared = Arc::new(Shared { stop: AtomicBool::new(false), failure: Mutex::new(None), bus: bus.clone() });
-        let mut live = Self { threads: Vec::new(), shared: Arc::clone(&shared) };
+        let shared = Arc::new(Shared { stop: AtomicBool::new(false), failure: Mutex::new(None) });
+        let mut live = Self { threads: Vec::new(), shared, bus: bus.clone() };
+        let last_out = Arc::new(LastOut(bus.clone()));
         let mut delivery = Delivery {
             speech: None,
             sound: None,
@@ -91,14 +95,14 @@ impl Live {
             delivery.speech = Some(producer);
             let worker =
                 SpeechWorker { engines: Arc::clone(&engines), stream, input: consumer, bus: bus.clone(), meter: meter.clone() };
-            live.spawn("speech", move |shared| worker.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
+            live.spawn("speech", &last_out, move |shared| worker.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
         }
         if let Some((front_end, width, stream)) = sound {
             let capacity = WORKER_RING_S * FEATURES_PER_SECOND;
             let (producer, consumer) = ring::ring(width, capacity, capacity);
             delivery.sound = Some((front_end, producer));
             let worker = SoundWorker { engines: Arc::clone(&engines), stream, input: consumer, width, bus: bus.clone() };
-            live.spawn("sound", move |shared| worker.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
+            live.spawn("sound", &last_out, move |shared| worker.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
         }
         delivery.wake = live.threads.iter().map(|thread| thread.thread().clone()).collect();
         let models = engines.models().to_vec();
@@ -113,13 +117,16 @@ impl Live {
             due_offset_s: 0.0,
             stats_at: 0.0,
         };
-        live.spawn("front end", move |shared| front_end.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
+        live.spawn("front end", &last_out, move |shared| front_end.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
         Ok(live)
     }
 
-    fn spawn(&mut self, name: &str, body: impl FnOnce(&Shared) + Send + 'static) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let thread = thread::Builder::new().name(format!("auricle {name}")).spawn(move || body(&shared));
+    fn spawn(&mut self, name: &str, last_out: &Arc<LastOut>, body: impl FnOnce(&Shared) + Send + 'static) -> Result<()> {
+        let (shared, last_out) = (Arc::clone(&self.shared), Arc::clone(last_out));
+        let thread = thread::Builder::new().name(format!("auricle {name}")).spawn(move || {
+            let _last_out = last_out;
+            body(&shared);
+        });
         let failed = |error| Error::new(ErrorKind::Io, format!("cannot start the {name} thread: {error}"));
         self.threads.push(thread.map_err(failed)?);
         Ok(())
@@ -133,7 +140,7 @@ impl Live {
                 self.shared.fail(Error::new(ErrorKind::Model, "a thread of the session panicked; please report it"));
             }
         }
-        self.shared.bus.close();
+        self.bus.close();
         let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), Err)
     }
