@@ -4,12 +4,15 @@
 //! a thread each; a virtual one runs them in turn on the caller's, on a clock that the audio moves. Both use the same stages.
 
 mod bus;
+mod delivery;
 mod engines;
+mod front_end;
 mod intake;
 mod live;
 mod meter;
 mod offline;
 mod session;
+mod workers;
 
 pub use bus::{Events, Next};
 pub use engines::{EngineSettings, Engines};

@@ -1,0 +1,198 @@
+//! The delivery: what becomes of audio after the intake in a live session.
+//!
+//! In: audio at its position, and gaps. Out: audio in the speech worker's ring, features in the sound worker's, the level in the
+//! meter, gaps on the bus. Nothing here allocates, but for the event of a gap.
+
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use super::bus::Bus;
+use super::intake::Heard;
+use super::meter::Meter;
+use crate::audio::pcm::{Format, SILENCE_DBFS};
+use crate::audio::ring::{Piece, Producer};
+use crate::event::{EventBody, Gap, GapReason};
+use crate::frontend::FrontEnd;
+use crate::time::{Clock, SAMPLE_RATE, SamplePosition};
+
+/// Samples of a level: a tenth of a second.
+const LEVEL_SAMPLES: usize = SAMPLE_RATE as usize / 10;
+
+/// Where audio and features go.
+pub(super) struct Delivery {
+    speech: Option<Producer>,
+    sound: Option<(FrontEnd, Producer)>,
+    wake: Vec<Thread>,
+    bus: Bus,
+    meter: Meter,
+    level: Level,
+    /// Samples that a worker's ring had no room for since that was last reported.
+    unheard: u64,
+}
+
+impl Delivery {
+    /// A delivery into the workers' rings; no ring, no worker.
+    pub(super) fn new(
+        speech: Option<Producer>,
+        sound: Option<(FrontEnd, Producer)>,
+        wake: Vec<Thread>,
+        bus: Bus,
+        meter: Meter,
+    ) -> Self {
+        Self { speech, sound, wake, bus, meter, level: Level::default(), unheard: 0 }
+    }
+
+    /// The meter it keeps.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Publishes an event.
+    pub(super) fn publish(&self, body: EventBody) {
+        self.bus.publish(body);
+    }
+
+    /// Starts the clock with the first connection; for a later one, reports the gap since the last. Returns the gap's samples.
+    pub(super) fn connect(
+        &mut self,
+        clock: &Clock,
+        format: Format,
+        piece: &Piece,
+        position: SamplePosition,
+        due_offset_s: f64,
+    ) -> u64 {
+        let length = Duration::from_secs_f64(piece.frames as f64 / f64::from(format.rate_hz));
+        clock.start(piece.at.checked_sub(length).unwrap_or(piece.at));
+        let due = SamplePosition::from_seconds(clock.at(piece.at) - length.as_secs_f64() - due_offset_s);
+        let samples = due.since(position);
+        if samples > 0 {
+            self.hear(Heard::Gap(Gap { start: position, samples, reason: GapReason::Device }), piece.at);
+        }
+        samples
+    }
+
+    /// Hands on what the intake heard; `at` is when it arrived.
+    pub(super) fn hear(&mut self, heard: Heard<'_>, at: Instant) {
+        match heard {
+            Heard::Audio(position, samples) => {
+                self.level.take(samples, &self.meter);
+                let Self { speech, sound, unheard, .. } = self;
+                if let Some(speech) = speech {
+                    let accepted = speech.push(position.0, samples, at);
+                    *unheard += (samples.len() - accepted) as u64;
+                }
+                if let Some((front_end, frames)) = sound {
+                    front_end.push(position, samples, &mut |frame, log_mel| {
+                        frames.push(frame, log_mel, at);
+                    });
+                }
+            }
+            Heard::Gap(gap) => {
+                self.meter.add_dropped(gap.samples);
+                self.bus.publish(EventBody::Gap(gap));
+            }
+        }
+    }
+
+    /// Tells the meter how far the audio goes and wakes the workers.
+    pub(super) fn after_drain(&mut self, position: SamplePosition, due_offset_s: f64) {
+        self.meter.set_position(position);
+        self.meter.set_due_offset_s(due_offset_s);
+        if self.speech.is_none() {
+            self.meter.set_processed(position);
+        }
+        if self.unheard > 0 {
+            let samples = std::mem::take(&mut self.unheard);
+            let gap = Gap { start: position - samples, samples, reason: GapReason::Overrun };
+            self.hear(Heard::Gap(gap), Instant::now());
+        }
+        self.wake.iter().for_each(Thread::unpark);
+    }
+}
+
+/// The level of the last tenth of a second.
+#[derive(Default)]
+struct Level {
+    sum: f64,
+    samples: usize,
+}
+
+impl Level {
+    fn take(&mut self, samples: &[f32], meter: &Meter) {
+        self.sum += samples.iter().map(|sample| f64::from(sample * sample)).sum::<f64>();
+        self.samples += samples.len();
+        if self.samples >= LEVEL_SAMPLES {
+            let level = 10.0 * (self.sum / self.samples as f64).log10();
+            meter.set_level_dbfs((level as f32).max(SILENCE_DBFS));
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::pcm::ChannelChoice;
+    use crate::audio::ring;
+    use crate::frontend::recipe::{MelScale, Recipe, Spectrum, WindowFunction};
+    use crate::pipeline::intake::{BLOCK_FRAMES, Intake};
+
+    fn yamnet() -> Recipe {
+        Recipe {
+            window: 400,
+            hop: 160,
+            n_fft: 512,
+            centred: false,
+            window_function: WindowFunction::HannPeriodic,
+            spectrum: Spectrum::Magnitude,
+            mels: 64,
+            mel_scale: MelScale::Htk,
+            f_min_hz: 125.0,
+            f_max_hz: 7_500.0,
+            log_offset: 1e-6,
+        }
+    }
+
+    /// Everything that real audio passes through between the callback and the workers' rings.
+    #[test]
+    fn nothing_is_allocated_from_the_ring_of_the_callback_to_the_features() {
+        for (rate_hz, channels) in [(16_000, 1), (48_000, 2), (44_100, 1)] {
+            let format = Format::new(rate_hz, channels).unwrap();
+            let clock = Clock::real();
+            clock.start(Instant::now());
+            let meter = Meter::new(clock.clone(), 0.3);
+            let (speech, mut speech_heard) = ring::ring(1, 1 << 18, 8_192);
+            let (features, mut features_heard) = ring::ring(64, 1 << 12, 4_096);
+            let sound = Some((FrontEnd::new(&yamnet()).unwrap(), features));
+            let mut delivery = Delivery::new(Some(speech), sound, Vec::new(), Bus::new(clock.clone(), None), meter);
+            let mut intake = Intake::new(format, ChannelChoice::Mix, SamplePosition(0)).unwrap();
+            let (mut producer, mut consumer) = ring::ring(usize::from(channels), 1 << 16, 1_024);
+            let mut block = vec![0.0; BLOCK_FRAMES * usize::from(channels)];
+            let audio: Vec<f32> = (0..4_410 * usize::from(channels)).map(|index| (index as f32 * 0.05).sin()).collect();
+            let mut next = 0;
+            let mut pass = |frames: usize, lost: u64| {
+                producer.push(next + lost, &audio[..frames * usize::from(channels)], Instant::now());
+                next += frames as u64 + lost;
+                while let Some(piece) = consumer.read(&mut block) {
+                    let read = &block[..piece.frames * usize::from(channels)];
+                    intake.take(&piece, read, Some(clock.at(piece.at)), &mut |heard| delivery.hear(heard, piece.at));
+                }
+            };
+            let sizes = [160, 106, 1, 441, 4_410, 480, 1_023];
+            let counted = allocation_counter::measure(|| sizes.iter().cycle().take(70).for_each(|&frames| pass(frames, 0)));
+            assert_eq!(counted.count_total, 0, "at {format}");
+            let with_gap = allocation_counter::measure(|| pass(160, 1_000));
+            assert_eq!(with_gap.count_total, 0, "nobody is subscribed, so that even the event of a gap costs nothing");
+            let (mut samples, mut frames) = (0, 0);
+            while let Some(piece) = speech_heard.read(&mut [0.0; 512]) {
+                samples += piece.frames;
+            }
+            while let Some(piece) = features_heard.read(&mut [0.0; 64]) {
+                frames += piece.frames;
+            }
+            assert!(samples > 20_000 && frames > 100, "audio went through: {samples} samples, {frames} frames");
+        }
+        let control = allocation_counter::measure(|| drop(std::hint::black_box(vec![1_u8])));
+        assert!(control.count_total > 0, "the guard counts");
+    }
+}

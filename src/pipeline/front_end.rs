@@ -1,0 +1,162 @@
+//! The front end's thread of a live session: reads the source's ring, keeps time, and hands audio on.
+//!
+//! In: what sources report, and the rings they fill. Out: a [`Delivery`] is given every sample at its position and every gap;
+//! `device` and `stats` events.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::bus::microseconds;
+use super::delivery::Delivery;
+use super::intake::{BLOCK_FRAMES, Intake};
+use super::live::Shared;
+use super::meter;
+use crate::audio::pcm::{ChannelChoice, Format};
+use crate::audio::ring::Consumer;
+use crate::audio::source::SourceEvent;
+use crate::error::Result;
+use crate::event::{Device, DeviceState, EventBody, ModelInUse, Stats};
+use crate::time::{Clock, SamplePosition};
+
+/// How often the front end looks for audio when a source reports nothing.
+const FRONT_END_PERIOD: Duration = Duration::from_millis(5);
+const STATS_PERIOD_S: f64 = 1.0;
+
+/// The front end's thread: rings in, audio and features out to the workers' rings.
+pub(super) struct FrontEndThread {
+    sources: Receiver<SourceEvent>,
+    choice: ChannelChoice,
+    clock: Clock,
+    delivery: Delivery,
+    models: Vec<ModelInUse>,
+    connection: Option<Connection>,
+    /// Where the audio so far ends, gaps included.
+    position: SamplePosition,
+    due_offset_s: f64,
+    stats_at: f64,
+}
+
+/// A source's ring and the intake that reads it.
+struct Connection {
+    consumer: Consumer,
+    format: Format,
+    name: String,
+    /// Made when the first piece shows where the connection starts.
+    intake: Option<Intake>,
+    block: Vec<f32>,
+}
+
+impl FrontEndThread {
+    /// A front end that hands audio to `delivery`; `models` are named in `stats`.
+    pub(super) fn new(
+        sources: Receiver<SourceEvent>,
+        choice: ChannelChoice,
+        clock: Clock,
+        delivery: Delivery,
+        models: Vec<ModelInUse>,
+    ) -> Self {
+        let (connection, position) = (None, SamplePosition(0));
+        Self { sources, choice, clock, delivery, models, connection, position, due_offset_s: 0.0, stats_at: 0.0 }
+    }
+
+    /// Works until the source ends or the session is asked to stop.
+    pub(super) fn run(mut self, shared: &Shared) -> Result<()> {
+        loop {
+            let more = match self.sources.recv_timeout(FRONT_END_PERIOD) {
+                Ok(event) => self.source(event)?,
+                Err(RecvTimeoutError::Timeout) => true,
+                Err(RecvTimeoutError::Disconnected) => false,
+            };
+            let stopping = shared.stopping();
+            self.drain()?;
+            self.stats(false);
+            if !more || stopping {
+                self.disconnect()?;
+                self.stats(true);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes a report; `false` when it was the last.
+    fn source(&mut self, event: SourceEvent) -> Result<bool> {
+        let device = |state, name: &str| EventBody::Device(Device { state, name: name.to_owned() });
+        match event {
+            SourceEvent::Connected { consumer, format, name, again } => {
+                self.disconnect()?;
+                self.choice.check(format.channels).map_err(|error| error.within(&name))?;
+                let state = if again { DeviceState::Back } else { DeviceState::Open };
+                self.delivery.publish(device(state, &name));
+                let block = vec![0.0; BLOCK_FRAMES * usize::from(format.channels)];
+                self.connection = Some(Connection { consumer, format, name, intake: None, block });
+            }
+            SourceEvent::Lost { name, reason } => {
+                log::debug!("{name}: {reason}");
+                self.disconnect()?;
+                self.delivery.publish(device(DeviceState::Lost, &name));
+            }
+            SourceEvent::Ended => return Ok(false),
+            SourceEvent::Failed(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Reads everything that waits in the connection's ring.
+    fn drain(&mut self) -> Result<()> {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let channels = usize::from(connection.format.channels);
+        let mut heard_any = false;
+        while let Some(piece) = connection.consumer.read(&mut connection.block) {
+            if connection.intake.is_none() {
+                let gap = self.delivery.connect(&self.clock, connection.format, &piece, self.position, self.due_offset_s);
+                let base = self.position + gap;
+                connection.intake =
+                    Some(Intake::new(connection.format, self.choice, base).map_err(|error| error.within(&connection.name))?);
+            }
+            let Some(intake) = &mut connection.intake else { continue };
+            let block = &connection.block[..piece.frames * channels];
+            let delivery = &mut self.delivery;
+            intake.take(&piece, block, Some(self.clock.at(piece.at)), &mut |heard| delivery.hear(heard, piece.at));
+            self.position = intake.position();
+            self.due_offset_s = intake.due_offset_s();
+            heard_any = true;
+        }
+        if heard_any {
+            self.delivery.after_drain(self.position, self.due_offset_s);
+        }
+        Ok(())
+    }
+
+    /// Reads what is left of the connection and drops it.
+    fn disconnect(&mut self) -> Result<()> {
+        self.drain()?;
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        if let Some(mut intake) = connection.intake {
+            let (delivery, now) = (&mut self.delivery, Instant::now());
+            intake.finish(&mut |heard| delivery.hear(heard, now));
+            self.position = intake.position();
+            self.delivery.after_drain(self.position, self.due_offset_s);
+        }
+        Ok(())
+    }
+
+    fn stats(&mut self, last: bool) {
+        let now = self.clock.now();
+        if now < self.stats_at && !last {
+            return;
+        }
+        self.stats_at = now + STATS_PERIOD_S;
+        let meter = self.delivery.meter();
+        let (cpu, resident_mib) = meter::process();
+        self.delivery.publish(EventBody::Stats(Stats {
+            audio: microseconds(self.position.seconds()),
+            level_dbfs: meter.level_dbfs(),
+            lag: microseconds(meter.lag_s()),
+            dropped: meter.dropped(),
+            refresh: microseconds(meter.refresh_s()),
+            cpu,
+            resident_mib,
+            models: self.models.clone(),
+        }));
+    }
+}
