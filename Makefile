@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo listen test build install models library venv packages accuracy lint clean pins \
+.PHONY: help demo listen test build install models library venv packages accuracy footprint lint clean pins \
         test-packages test-venv cargo
 
 # A Python of 3.11 or newer to make the environment with
@@ -82,6 +82,10 @@ packages: ## the Debian packages that a build needs, where missing (through sudo
 accuracy: build test-venv ## measure words and sound events against the data in ../shared/data
 	$(call say,accuracy)
 	@$(PY) benches/accuracy/run.py $(ARGS)
+
+footprint: build ## measure processor share, memory and start-up of a live session on the demo recording
+	$(call say,footprint)
+	@$(PY) benches/footprint/run.py $(ARGS)
 
 lint: packages venv test-venv cargo ## format, clippy, documentation and Python style, all without a warning
 	$(call say,cargo fmt)

@@ -143,7 +143,7 @@ mod tests {
                 id: "/m/0bt9lr".into(),
                 score: 0.8,
                 start: SamplePosition::from_seconds(12.0),
-                end: SamplePosition::from_seconds(13.0),
+                end: SamplePosition::from_seconds(if state == SoundState::Start { 13.0 } else { 16.0 }),
                 model: "yamnet".into(),
             })
         };

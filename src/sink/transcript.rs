@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::event::{Device, DeviceState, Gap, GapReason, Sound, SoundState};
-use crate::time::{SAMPLE_RATE, SamplePosition};
+use crate::time::{SAMPLE_RATE, SamplePosition, samples_in};
 
 /// `text` with nothing in it that a terminal would act on: control characters and direction overrides are dropped, line
 /// breaks and tabs become spaces.
@@ -43,22 +43,36 @@ pub(super) fn device_words(device: &Device) -> Option<String> {
     Some(format!("microphone {what}: {}", printable(&device.name)))
 }
 
-/// The labels that each sound still heard was announced with: a sound is announced when it starts and when its label
-/// becomes another (`Animal`, then `Dog`), never twice with the same.
+/// A sound that goes on is announced under another label only after as much more of it was heard, seconds: its label may change
+/// several times while the first patches come in, and a transcript is no place to watch that.
+const ANNOUNCED_AGAIN_S: f64 = 2.0;
+
+/// How each sound still heard was announced: when it starts, and when its label has become another (`Animal`, then `Dog`), never
+/// twice with the same.
 #[derive(Debug, Default)]
-pub(super) struct Announced(HashMap<u64, Vec<Arc<str>>>);
+pub(super) struct Announced(HashMap<u64, Announcement>);
+
+#[derive(Debug)]
+struct Announcement {
+    labels: Vec<Arc<str>>,
+    /// Where the sound was known to end when it was last announced.
+    at: SamplePosition,
+}
 
 impl Announced {
-    /// Whether `sound` has a label that it was not announced with.
+    /// Whether `sound` is to be announced now.
     pub(super) fn is_news(&mut self, sound: &Sound) -> bool {
         if sound.state == SoundState::End {
             self.0.remove(&sound.event);
             return false;
         }
-        let labels = self.0.entry(sound.event).or_default();
-        let news = !labels.contains(&sound.label);
+        let first = Announcement { labels: Vec::new(), at: sound.end };
+        let announced = self.0.entry(sound.event).or_insert(first);
+        let waited = announced.labels.is_empty() || sound.end.since(announced.at) >= samples_in(ANNOUNCED_AGAIN_S);
+        let news = waited && !announced.labels.contains(&sound.label);
         if news {
-            labels.push(Arc::clone(&sound.label));
+            announced.labels.push(Arc::clone(&sound.label));
+            announced.at = sound.end;
         }
         news
     }
@@ -72,6 +86,22 @@ mod tests {
     fn nothing_printable_steers_a_terminal() {
         assert_eq!(printable("a\x1b[2Jb\x07\u{9b}31mc\u{202e}d\ne\tf\x7f"), "a[2Jb31mcd e f");
         assert_eq!(printable("naïve 日本 🎺"), "naïve 日本 🎺");
+    }
+
+    #[test]
+    fn a_sound_is_announced_again_only_when_it_has_gone_on_under_another_label() {
+        let mut announced = Announced::default();
+        let mut told = |state, label: &str, end: f64| {
+            let position = SamplePosition::from_seconds;
+            let (label, id, model): (Arc<str>, Arc<str>, Arc<str>) = (label.into(), "/m/0jbk".into(), "yamnet".into());
+            announced.is_news(&Sound { event: 7, state, label, id, score: 0.8, start: position(1.0), end: position(end), model })
+        };
+        assert!(told(SoundState::Start, "Animal", 2.0));
+        assert!(!told(SoundState::Update, "Dog", 3.0), "too soon");
+        assert!(told(SoundState::Update, "Dog", 4.0));
+        assert!(!told(SoundState::Update, "Animal", 9.0), "it was announced as that");
+        assert!(!told(SoundState::End, "Bark", 12.0));
+        assert!(told(SoundState::Start, "Animal", 20.0), "another sound");
     }
 
     #[test]

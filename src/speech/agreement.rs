@@ -137,26 +137,28 @@ impl Agreement {
     }
 
     /// The first word of `hypothesis` that comes after the committed words: where the edit distance between the committed words
-    /// and the words before it is least, nearest to as many words as were committed.
+    /// and the words before it is least, nearest to as many words as were committed. A word stands for another as far as their
+    /// letters agree, so that a wrongly committed word does not swallow a right one that sounds nothing like it.
     fn continuation(&self, hypothesis: &[HypothesisWord]) -> usize {
         let committed = &self.words[..self.committed];
         let cores: Vec<String> = hypothesis.iter().map(|word| core(&word.text).to_lowercase()).collect();
         if committed.len() <= cores.len() && committed.iter().zip(&cores).all(|(word, core)| word.core == *core) {
             return committed.len();
         }
-        let mut distances: Vec<usize> = (0..=cores.len()).collect();
+        let mut distances: Vec<f64> = (0..=cores.len()).map(|column| column as f64).collect();
         for (row, word) in committed.iter().enumerate() {
-            let mut diagonal = row;
-            distances[0] = row + 1;
+            let mut diagonal = row as f64;
+            distances[0] = diagonal + 1.0;
             for column in 0..cores.len() {
                 let above = distances[column + 1];
-                let changed = diagonal + usize::from(word.core != cores[column]);
-                distances[column + 1] = changed.min(above + 1).min(distances[column] + 1);
+                let changed = diagonal + 2.0 * (1.0 - strsim::normalized_levenshtein(&word.core, &cores[column]));
+                distances[column + 1] = changed.min(above + 1.0).min(distances[column] + 1.0);
                 diagonal = above;
             }
         }
-        let rank = |column: usize| (distances[column], column.abs_diff(committed.len()));
-        (0..=cores.len()).min_by_key(|&column| rank(column)).unwrap_or(0)
+        let apart = |column: usize| column.abs_diff(committed.len());
+        let nearest = (0..=cores.len()).min_by(|&a, &b| distances[a].total_cmp(&distances[b]).then(apart(a).cmp(&apart(b))));
+        nearest.unwrap_or(0)
     }
 
     /// The words as one text. The last committed word's closing punctuation is not committed: it hangs on what follows.
@@ -271,6 +273,16 @@ mod tests {
         assert_eq!(line.text(), "We meet at ten, sharp, he said.");
         assert_eq!(amended, ["they"]);
         assert_eq!(line.stable(), line.text());
+    }
+
+    #[test]
+    fn a_wrongly_committed_word_does_not_swallow_the_right_one() {
+        let mut agreement = Agreement::new(AgreementSettings::default());
+        for step in 0..4 {
+            agreement.update(&words("the epoch of the intruded"), at(0.3 * f64::from(step)));
+        }
+        let (line, _) = agreement.finish(&words("The epoch of incredulity."));
+        assert_eq!(line.text(), "the epoch of the incredulity.");
     }
 
     #[test]

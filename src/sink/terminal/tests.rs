@@ -121,7 +121,8 @@ fn sound(event: u64, state: SoundState, label: &str, start: f64) -> EventBody {
         id: Arc::from("/m/0bt9lr"),
         score: 0.8,
         start: at(start),
-        end: at(start + 1.0),
+        // An update comes when the sound has gone on for long enough to be announced again.
+        end: at(start + if state == SoundState::Start { 1.0 } else { 4.0 }),
         model: Arc::from("yamnet"),
     })
 }
