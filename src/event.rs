@@ -189,7 +189,7 @@ pub enum EndReason {
 /// Audio that never arrived; the sample clock moves on by as much.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gap {
-    /// Where the missing audio starts.
+    /// Where the missing audio starts; for [`GapReason::Missing`], where it was noticed, at least half a second later.
     pub start: SamplePosition,
     /// How many samples at 16 kHz are missing.
     pub samples: u64,
@@ -235,12 +235,15 @@ pub enum DeviceState {
 pub struct Stats {
     /// Seconds of audio on the sample clock, gaps included.
     pub audio: f64,
-    /// Level of the last second, dB relative to a full-scale square wave; -120 and below is silence.
+    /// Level of the last tenth of a second, dB relative to a full-scale square wave; -120 and below is silence.
     pub level_dbfs: f32,
     /// Seconds between when the newest sample that speech has processed was due and now.
     pub lag: f64,
     /// Samples lost so far at 16 kHz, in every gap.
     pub dropped: u64,
+    /// Seconds by which a sample is due later than its position says: what the device's clock has drifted against the monotonic
+    /// one. An event was late by `emitted` - `end` - `offset`.
+    pub offset: f64,
     /// Seconds between refreshes of an open caption; wider when behind.
     pub refresh: f64,
     /// Processor seconds the whole process has used, where the system tells.

@@ -75,14 +75,14 @@ pub struct Clock(Arc<Kind>);
 
 #[derive(Debug)]
 enum Kind {
-    Real { made: Instant, zero: OnceLock<Instant> },
+    Real { zero: OnceLock<Instant> },
     Virtual { samples: AtomicU64 },
 }
 
 impl Clock {
     /// A clock that runs by itself.
     pub fn real() -> Self {
-        Self(Arc::new(Kind::Real { made: Instant::now(), zero: OnceLock::new() }))
+        Self(Arc::new(Kind::Real { zero: OnceLock::new() }))
     }
 
     /// A clock that the audio moves.
@@ -104,7 +104,7 @@ impl Clock {
         }
     }
 
-    /// Seconds since zero; before the first sample was due, since the clock was made.
+    /// Seconds since zero; 0 as long as no sample was due.
     pub fn now(&self) -> f64 {
         match &*self.0 {
             Kind::Real { .. } => self.at(Instant::now()),
@@ -112,11 +112,11 @@ impl Clock {
         }
     }
 
-    /// Seconds from zero to `instant`, negative before it; a virtual clock says its present time.
+    /// Seconds from zero to `instant`, negative before it; 0 as long as no sample was due. A virtual clock says its present time.
     pub fn at(&self, instant: Instant) -> f64 {
         match &*self.0 {
-            Kind::Real { made, zero } => {
-                let zero = zero.get().unwrap_or(made);
+            Kind::Real { zero } => {
+                let Some(zero) = zero.get() else { return 0.0 };
                 let before = zero.saturating_duration_since(instant);
                 instant.saturating_duration_since(*zero).as_secs_f64() - before.as_secs_f64()
             }
@@ -134,6 +134,11 @@ impl Clock {
 const JITTER_S: f64 = 0.25;
 /// A deficit must last this long, seconds: a device that stalled may deliver what it held back in a burst.
 const BURST_S: f64 = 0.5;
+/// While what was held back comes in, a deficit shrinks by more than this, seconds, and nothing is missing yet.
+const CATCHING_UP_S: f64 = 0.05;
+/// A device cannot be early. What looks so is a first record that came late, or a program that pushes ahead of time: it counts up
+/// to what is jitter, so that being in step again afterwards is no gap.
+const EARLIEST_S: f64 = -JITTER_S;
 /// Quartz crystals differ by up to about 100 parts in a million; devices' rates by a few times that.
 const DRIFT: f64 = 500e-6;
 
@@ -176,7 +181,7 @@ impl ClockMap {
     /// Takes a record that ended before `end_frame` (frames known to be missing included) and arrived at `at` seconds. Returns
     /// the frames that turn out to be missing before it; count them in from then on.
     pub fn observe(&mut self, end_frame: u64, at: f64) -> Option<u64> {
-        let lateness = at - end_frame as f64 / self.rate_hz;
+        let lateness = (at - end_frame as f64 / self.rate_hz).max(EARLIEST_S);
         let Some(latency) = &mut self.latency else {
             self.latency = Some(Latency { seconds: lateness, at });
             return None;
@@ -189,11 +194,14 @@ impl ClockMap {
             return None;
         }
         let late = self.late.get_or_insert(Late { since: at, least: deficit });
-        late.least = late.least.min(deficit);
+        if deficit < late.least - CATCHING_UP_S {
+            *late = Late { since: at, least: deficit };
+        }
+        let least = late.least.min(deficit);
         if at - late.since < BURST_S {
             return None;
         }
-        let missing = (late.least * self.rate_hz).round() as u64;
+        let missing = (least * self.rate_hz).round() as u64;
         self.late = None;
         Some(missing)
     }
@@ -232,6 +240,12 @@ mod tests {
         let mut map = ClockMap::new(16_000);
         let stall = |due: f64| if (3.0..4.0).contains(&due) { 4.0 } else { due };
         assert_eq!(run(&mut map, 0.0, 10.0, stall), [], "held back for a second, then delivered");
+        let mut map = ClockMap::new(16_000);
+        let slow_burst = |due: f64| if (3.0..5.0).contains(&due) { 4.0 + (due - 3.0) / 2.0 } else { due };
+        assert_eq!(run(&mut map, 0.0, 10.0, slow_burst), [], "held back, then delivered at twice the speed");
+        let mut map = ClockMap::new(16_000);
+        let ahead = |due: f64| if due < 60.0 { 0.0 } else { due };
+        assert_eq!(run(&mut map, 0.0, 90.0, ahead), [], "a minute pushed at once, then in step");
     }
 
     #[test]

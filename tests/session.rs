@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use auricle::audio::file::AudioFile;
 use auricle::audio::pcm::Format;
 use auricle::event::{Caption, CaptionState, EndReason, Event, EventBody, GapReason, Speech};
-use auricle::{EngineSettings, Engines, Pace, Session, speech};
+use auricle::{EngineSettings, Engines, Next, Pace, Session, speech};
 
 /// Three short sentences of a real voice, from the package that carries Moonshine; 16 kHz, one channel, 10 s.
 fn beckett() -> Vec<f32> {
@@ -94,9 +94,23 @@ fn real_speech_is_captioned_and_every_promise_of_a_caption_holds() {
 
 #[test]
 fn the_same_audio_gives_the_same_events_however_it_is_pushed() {
-    let samples = beckett();
-    let settings = speech::Settings::default();
-    assert_eq!(run_virtual(&samples, 160, settings.clone()), run_virtual(&samples, 7_919, settings));
+    // Two channels at 48 kHz, so that filtering is in it; with sound events.
+    let stereo: Vec<f32> = beckett().iter().flat_map(|&sample| [sample; 6]).collect();
+    let engines = Engines::load(&EngineSettings::default()).unwrap();
+    let run = |frames: usize| -> Vec<Event> {
+        let format = Format::new(48_000, 2).unwrap();
+        let sound = auricle::sound::Settings { scores: true, ..auricle::sound::Settings::default() };
+        let builder = Session::builder().engines(engines.clone()).pace(Pace::Virtual).input(format).sound(sound);
+        let mut session = builder.build().unwrap();
+        let events = session.events();
+        stereo.chunks(2 * frames).for_each(|block| session.push(block).unwrap());
+        session.finish().unwrap();
+        events.collect()
+    };
+    let expected = run(480);
+    assert!(expected.iter().any(|event| matches!(event.body, EventBody::Scores(_))));
+    assert!(!final_text(&expected).is_empty());
+    assert_eq!(run(7_919), expected);
 }
 
 #[test]
@@ -147,6 +161,31 @@ fn a_live_session_hears_what_a_virtual_one_hears() {
 }
 
 #[test]
+fn speech_is_brought_to_its_end_when_audio_stops_coming() {
+    // In the middle of a sentence the program stops pushing, but does not finish.
+    let samples = beckett();
+    let mut session = Session::builder().engines(engines()).build().unwrap();
+    let events = session.events();
+    session.push(&samples[..16_000 * 58 / 10]).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let ended = loop {
+        match events.next_within(Duration::from_millis(100)) {
+            Next::Event(event) => {
+                if let EventBody::Speech(Speech::End { reason: EndReason::Gap, segment, .. }) = event.body {
+                    break segment;
+                }
+            }
+            Next::Nothing => assert!(Instant::now() < deadline, "the open segment was never ended"),
+            Next::End => panic!("the session ended by itself"),
+        }
+    };
+    let Next::Event(event) = events.next_within(Duration::from_secs(30)) else { panic!("no final follows") };
+    let EventBody::Caption(caption) = event.body else { panic!("{event:?}") };
+    assert_eq!((caption.segment, caption.state), (ended, CaptionState::Final));
+    session.finish().unwrap();
+}
+
+#[test]
 fn an_overrun_is_counted_and_times_stay_true_after_it() {
     let samples = beckett();
     let mut session = Session::builder().engines(engines()).push_ring_s(0.5).build().unwrap();
@@ -190,6 +229,10 @@ fn wrong_use_is_an_error_that_says_the_way_out() {
     session.finish().unwrap();
     assert!(session.push(&[0.0; 4]).unwrap_err().message().contains("build another"));
     assert!(Session::builder().build().err().unwrap().message().contains("engines"));
+    let endless = auricle::speech::EndpointSettings { maximum_s: f64::INFINITY, ..Default::default() };
+    let settings = speech::Settings { endpoint: endless, ..speech::Settings::default() };
+    let error = Session::builder().engines(engines()).speech(settings).build().err().unwrap();
+    assert!(error.message().contains("maximum_s is inf; choose 5 to 30"), "{error}");
     let missing = EngineSettings { captions: Some("nosuch".to_owned()), ..EngineSettings::default() };
     let error = Engines::load(&missing).err().unwrap();
     assert!(error.message().contains("moonshine-tiny-en"), "{error}");

@@ -82,8 +82,15 @@ pub struct Piece {
     pub frames: usize,
     /// When the block that the piece belongs to was pushed.
     pub at: Instant,
+    /// Frames of its block that come after the piece.
+    pub after: usize,
+}
+
+impl Piece {
     /// Whether the piece ends its block.
-    pub ends_record: bool,
+    pub fn ends_block(&self) -> bool {
+        self.after == 0
+    }
 }
 
 /// The end that reads.
@@ -112,12 +119,11 @@ impl Consumer {
         };
         let frames = record.frames.min(room);
         self.samples.pop_slice(&mut out[..frames * self.channels]);
-        let ends_record = frames == record.frames;
-        if !ends_record {
-            self.current =
-                Some(Record { first_frame: record.first_frame + frames as u64, frames: record.frames - frames, at: record.at });
+        let after = record.frames - frames;
+        if after > 0 {
+            self.current = Some(Record { first_frame: record.first_frame + frames as u64, frames: after, at: record.at });
         }
-        Some(Piece { first_frame: record.first_frame, frames, at: record.at, ends_record })
+        Some(Piece { first_frame: record.first_frame, frames, at: record.at, after })
     }
 
     /// Frames that wait. A block being pushed at this moment may be counted before it can be read.
@@ -182,7 +188,7 @@ mod tests {
             for (k, frame) in out[..piece.frames * 2].chunks(2).enumerate() {
                 assert_eq!(frame, [value(piece.first_frame + k as u64, 0), value(piece.first_frame + k as u64, 1)]);
             }
-            pieces.push((piece.first_frame, piece.frames, piece.at, piece.ends_record));
+            pieces.push((piece.first_frame, piece.frames, piece.at, piece.ends_block()));
         }
         assert_eq!(pieces, [(0, 20, first, false), (20, 10, first, true), (30, 5, second, true)]);
         assert_eq!(consumer.dropped_frames(), 0);
@@ -236,9 +242,9 @@ mod tests {
         drop(producer);
         assert!(!consumer.is_abandoned());
         let mut out = [0.0; 1];
-        assert!(consumer.read(&mut out).is_some_and(|p| !p.ends_record));
+        assert!(consumer.read(&mut out).is_some_and(|p| !p.ends_block()));
         assert!(!consumer.is_abandoned());
-        assert!(consumer.read(&mut out).is_some_and(|p| p.ends_record));
+        assert!(consumer.read(&mut out).is_some_and(|p| p.ends_block()));
         assert!(consumer.is_abandoned());
     }
 

@@ -1,5 +1,8 @@
 //! Greedy choice of the next token.
 
+/// Logits this far below the best add nothing: all of a vocabulary of 32,768 together less than 1e-4 of a probability.
+const NEGLIGIBLE: f32 = -20.0;
+
 /// A chosen token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
@@ -11,12 +14,10 @@ pub struct Choice {
 
 /// The likeliest token of `logits`; the lowest id among equals, non-finite logits never. `None` when there is no candidate.
 pub fn choose(logits: &[f32]) -> Option<Choice> {
-    let (token, &best) = logits
-        .iter()
-        .enumerate()
-        .filter(|(_, logit)| logit.is_finite())
-        .reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-    let sum: f32 = logits.iter().filter(|logit| logit.is_finite()).map(|logit| (logit - best).exp()).sum();
+    let finite = logits.iter().enumerate().filter(|(_, logit)| logit.is_finite());
+    let (token, &best) = finite.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    let counts = |below: &f32| *below > NEGLIGIBLE && below.is_finite();
+    let sum: f32 = logits.iter().map(|logit| logit - best).filter(counts).map(f32::exp).sum();
     Some(Choice { token: u32::try_from(token).ok()?, probability: 1.0 / sum })
 }
 

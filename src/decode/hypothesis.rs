@@ -8,8 +8,6 @@ use super::tokenizer::{SPACE, Tokenizer};
 pub struct Hypothesis {
     /// The words in order.
     pub words: Vec<HypothesisWord>,
-    /// Whether decoding was cut short: too many tokens for the audio, or a loop.
-    pub cut_short: bool,
 }
 
 /// A word of a hypothesis, punctuation included.
@@ -24,7 +22,7 @@ pub struct HypothesisWord {
 impl Hypothesis {
     /// Spells `tokens` as words. Bytes that are not UTF-8 become U+FFFD; commas in a row, which Moonshine sometimes writes at a short
     /// pause, become one.
-    pub fn spell(tokens: &[Choice], tokenizer: &Tokenizer, cut_short: bool) -> Self {
+    pub fn spell(tokens: &[Choice], tokenizer: &Tokenizer) -> Self {
         let mut words: Vec<(Vec<u8>, f32)> = Vec::new();
         for choice in tokens {
             let bytes = tokenizer.bytes(choice.token);
@@ -48,22 +46,13 @@ impl Hypothesis {
                 parts.into_iter().map(move |text| HypothesisWord { text, probability })
             })
             .collect();
-        Self { words, cut_short }
+        Self { words }
     }
 
     /// The words with spaces between.
     pub fn text(&self) -> String {
         let words: Vec<&str> = self.words.iter().map(|word| word.text.as_str()).collect();
         words.join(" ")
-    }
-
-    /// Geometric mean of the words' probabilities; 0 without words.
-    pub fn confidence(&self) -> f32 {
-        if self.words.is_empty() {
-            return 0.0;
-        }
-        let sum: f32 = self.words.iter().map(|word| word.probability.max(1e-9).ln()).sum();
-        (sum / self.words.len() as f32).exp()
     }
 }
 
@@ -84,7 +73,7 @@ mod tests {
         let choice = |token, probability| Choice { token, probability };
         let tokens =
             [choice(1, 0.9), choice(2, 0.5), choice(3, 0.8), choice(4, 0.7), choice(5, 0.1), choice(6, 0.2), choice(7, 0.3)];
-        let hypothesis = Hypothesis::spell(&tokens, &tokenizer, false);
+        let hypothesis = Hypothesis::spell(&tokens, &tokenizer);
         assert_eq!(hypothesis.text(), "Hello, world \u{fffd}.");
         assert_eq!(hypothesis.words[0], HypothesisWord { text: "Hello,".to_owned(), probability: 0.5 });
         assert!((hypothesis.words[2].probability - 0.1).abs() < f32::EPSILON);

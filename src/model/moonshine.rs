@@ -115,8 +115,8 @@ impl Moonshine {
         states.ok_or_else(|| self.encoder.error("is not a Moonshine graph: expected an output 'last_hidden_state'"))
     }
 
-    /// Greedy decoding, at most `limit` tokens.
-    fn decode(&mut self, states: &DynValue, samples: usize, limit: usize) -> Result<(Vec<Choice>, bool)> {
+    /// Greedy decoding, at most `limit` tokens, without the rounds of a loop.
+    fn decode(&mut self, states: &DynValue, samples: usize, limit: usize) -> Result<Vec<Choice>> {
         let graph = self.decoder.name().clone();
         let failed = |error: ort::Error| failed_run(&graph, &error);
         let mut past: Vec<Option<DynValue>> = self.cache.iter().map(|_| None).collect();
@@ -150,17 +150,17 @@ impl Moonshine {
                 }
             }
             if choice.token == self.parameters.end_token {
-                return Ok((tokens, false));
+                return Ok(tokens);
             }
             tokens.push(choice);
             ids.push(choice.token);
             last = choice.token;
             if let Some(kept) = repetition::loop_end(&ids) {
                 tokens.truncate(kept);
-                return Ok((tokens, true));
+                return Ok(tokens);
             }
         }
-        Ok((tokens, true))
+        Ok(tokens)
     }
 }
 
@@ -191,8 +191,8 @@ impl Transcriber for Moonshine {
         let seconds = audio.len() as f64 / f64::from(SAMPLE_RATE);
         let limit = (seconds * self.parameters.tokens_per_second).ceil() as usize;
         let states = self.encode(audio)?;
-        let (tokens, cut_short) = self.decode(&states, audio.len(), limit)?;
-        Ok(Hypothesis::spell(&tokens, &self.tokenizer, cut_short))
+        let tokens = self.decode(&states, audio.len(), limit)?;
+        Ok(Hypothesis::spell(&tokens, &self.tokenizer))
     }
 }
 

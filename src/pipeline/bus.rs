@@ -11,8 +11,8 @@ use std::time::Duration;
 use crate::event::{Event, EventBody, SCHEMA_VERSION};
 use crate::time::Clock;
 
-/// Events a subscriber may leave unread before it loses some: more than an hour of captions.
-const CAPACITY: usize = 16_384;
+/// Events a subscriber may leave unread before it loses some: about 20 minutes of rolling captions.
+const CAPACITY: usize = 4_096;
 
 /// Where stages publish. Clones share one bus.
 #[derive(Clone)]

@@ -15,6 +15,8 @@ use crate::event::{EventBody, Gap, GapReason};
 use crate::frontend::FrontEnd;
 use crate::time::{Clock, SAMPLE_RATE, SamplePosition};
 
+/// A worker that stays too slow is reported this often.
+const REPORT_PERIOD: Duration = Duration::from_secs(1);
 /// Samples of a level: a tenth of a second.
 const LEVEL_SAMPLES: usize = SAMPLE_RATE as usize / 10;
 
@@ -26,8 +28,14 @@ pub(super) struct Delivery {
     bus: Bus,
     meter: Meter,
     level: Level,
-    /// Samples that a worker's ring had no room for since that was last reported.
-    unheard: u64,
+    /// Audio that a worker's ring had no room for and that was not reported yet.
+    unheard: Option<Unheard>,
+}
+
+/// A run of audio that a worker's ring had no room for.
+struct Unheard {
+    gap: Gap,
+    since: Instant,
 }
 
 impl Delivery {
@@ -39,7 +47,7 @@ impl Delivery {
         bus: Bus,
         meter: Meter,
     ) -> Self {
-        Self { speech, sound, wake, bus, meter, level: Level::default(), unheard: 0 }
+        Self { speech, sound, wake, bus, meter, level: Level::default(), unheard: None }
     }
 
     /// The meter it keeps.
@@ -61,7 +69,7 @@ impl Delivery {
         position: SamplePosition,
         due_offset_s: f64,
     ) -> u64 {
-        let length = Duration::from_secs_f64(piece.frames as f64 / f64::from(format.rate_hz));
+        let length = Duration::from_secs_f64((piece.frames + piece.after) as f64 / f64::from(format.rate_hz));
         clock.start(piece.at.checked_sub(length).unwrap_or(piece.at));
         let due = SamplePosition::from_seconds(clock.at(piece.at) - length.as_secs_f64() - due_offset_s);
         let samples = due.since(position);
@@ -76,21 +84,43 @@ impl Delivery {
         match heard {
             Heard::Audio(position, samples) => {
                 self.level.take(samples, &self.meter);
-                let Self { speech, sound, unheard, .. } = self;
-                if let Some(speech) = speech {
-                    let accepted = speech.push(position.0, samples, at);
-                    *unheard += (samples.len() - accepted) as u64;
+                let mut accepted = samples.len();
+                if let Some(speech) = &mut self.speech {
+                    accepted = speech.push(position.0, samples, at);
                 }
-                if let Some((front_end, frames)) = sound {
+                if let Some((front_end, frames)) = &mut self.sound {
                     front_end.push(position, samples, &mut |frame, log_mel| {
-                        frames.push(frame, log_mel, at);
+                        if frames.push(frame, log_mel, at) == 0 {
+                            accepted = 0;
+                        }
                     });
                 }
+                self.account(position, accepted as u64, samples.len() as u64, at);
             }
             Heard::Gap(gap) => {
                 self.meter.add_dropped(gap.samples);
                 self.bus.publish(EventBody::Gap(gap));
             }
+        }
+    }
+
+    /// Keeps the run of audio that a worker was too slow for; reports it when the worker has room again, or once a second.
+    fn account(&mut self, position: SamplePosition, accepted: u64, samples: u64, at: Instant) {
+        let over = |unheard: &mut Unheard| accepted > 0 || at.saturating_duration_since(unheard.since) >= REPORT_PERIOD;
+        if let Some(Unheard { gap, .. }) = self.unheard.take_if(over) {
+            self.hear(Heard::Gap(gap), at);
+        }
+        if accepted < samples {
+            let gap = Gap { start: position + accepted, samples: 0, reason: GapReason::Overrun };
+            let unheard = self.unheard.get_or_insert(Unheard { gap, since: at });
+            unheard.gap.samples += samples - accepted;
+        }
+    }
+
+    /// Reports what was not reported yet: no more audio comes for now.
+    pub(super) fn settle(&mut self) {
+        if let Some(Unheard { gap, .. }) = self.unheard.take() {
+            self.hear(Heard::Gap(gap), Instant::now());
         }
     }
 
@@ -100,11 +130,6 @@ impl Delivery {
         self.meter.set_due_offset_s(due_offset_s);
         if self.speech.is_none() {
             self.meter.set_processed(position);
-        }
-        if self.unheard > 0 {
-            let samples = std::mem::take(&mut self.unheard);
-            let gap = Gap { start: position - samples, samples, reason: GapReason::Overrun };
-            self.hear(Heard::Gap(gap), Instant::now());
         }
         self.wake.iter().for_each(Thread::unpark);
     }

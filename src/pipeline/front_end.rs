@@ -20,7 +20,9 @@ use crate::time::{Clock, SamplePosition};
 
 /// How often the front end looks for audio when a source reports nothing.
 const FRONT_END_PERIOD: Duration = Duration::from_millis(5);
-const STATS_PERIOD_S: f64 = 1.0;
+const STATS_PERIOD: Duration = Duration::from_secs(1);
+/// Pieces read before the thread looks at everything else again: a source that never pauses must not hold it.
+const PIECES_AT_ONCE: usize = 256;
 
 /// The front end's thread: rings in, audio and features out to the workers' rings.
 pub(super) struct FrontEndThread {
@@ -33,7 +35,8 @@ pub(super) struct FrontEndThread {
     /// Where the audio so far ends, gaps included.
     position: SamplePosition,
     due_offset_s: f64,
-    stats_at: f64,
+    /// When `stats` was last told.
+    stats_at: Instant,
 }
 
 /// A source's ring and the intake that reads it.
@@ -56,26 +59,29 @@ impl FrontEndThread {
         models: Vec<ModelInUse>,
     ) -> Self {
         let (connection, position) = (None, SamplePosition(0));
-        Self { sources, choice, clock, delivery, models, connection, position, due_offset_s: 0.0, stats_at: 0.0 }
+        Self { sources, choice, clock, delivery, models, connection, position, due_offset_s: 0.0, stats_at: Instant::now() }
     }
 
-    /// Works until the source ends or the session is asked to stop.
+    /// Works until the source ends or the session is asked to stop. What was captured before is dealt with in any case.
     pub(super) fn run(mut self, shared: &Shared) -> Result<()> {
-        loop {
+        let ended = loop {
             let more = match self.sources.recv_timeout(FRONT_END_PERIOD) {
-                Ok(event) => self.source(event)?,
-                Err(RecvTimeoutError::Timeout) => true,
-                Err(RecvTimeoutError::Disconnected) => false,
+                Ok(event) => self.source(event),
+                Err(RecvTimeoutError::Timeout) => Ok(true),
+                Err(RecvTimeoutError::Disconnected) => Ok(false),
             };
             let stopping = shared.stopping();
-            self.drain()?;
+            let drained = more.and_then(|more| self.drain().map(|_| more));
             self.stats(false);
-            if !more || stopping {
-                self.disconnect()?;
-                self.stats(true);
-                return Ok(());
+            match drained {
+                Ok(true) if !stopping => {}
+                Ok(_) => break Ok(()),
+                Err(error) => break Err(error),
             }
-        }
+        };
+        let disconnected = self.disconnect();
+        self.stats(true);
+        ended.and(disconnected)
     }
 
     /// Takes a report; `false` when it was the last.
@@ -101,19 +107,21 @@ impl FrontEndThread {
         Ok(true)
     }
 
-    /// Reads everything that waits in the connection's ring.
-    fn drain(&mut self) -> Result<()> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
+    /// Reads what waits in the connection's ring, but no more than [`PIECES_AT_ONCE`]. Returns whether it read any.
+    fn drain(&mut self) -> Result<bool> {
+        let Some(connection) = &mut self.connection else { return Ok(false) };
         let channels = usize::from(connection.format.channels);
         let mut heard_any = false;
-        while let Some(piece) = connection.consumer.read(&mut connection.block) {
-            if connection.intake.is_none() {
-                let gap = self.delivery.connect(&self.clock, connection.format, &piece, self.position, self.due_offset_s);
-                let base = self.position + gap;
-                connection.intake =
-                    Some(Intake::new(connection.format, self.choice, base).map_err(|error| error.within(&connection.name))?);
-            }
-            let Some(intake) = &mut connection.intake else { continue };
+        for _ in 0..PIECES_AT_ONCE {
+            let Some(piece) = connection.consumer.read(&mut connection.block) else { break };
+            let intake = match &mut connection.intake {
+                Some(intake) => intake,
+                empty => {
+                    let gap = self.delivery.connect(&self.clock, connection.format, &piece, self.position, self.due_offset_s);
+                    let intake = Intake::new(connection.format, self.choice, self.position + gap);
+                    empty.insert(intake.map_err(|error| error.within(&connection.name))?)
+                }
+            };
             let block = &connection.block[..piece.frames * channels];
             let delivery = &mut self.delivery;
             intake.take(&piece, block, Some(self.clock.at(piece.at)), &mut |heard| delivery.hear(heard, piece.at));
@@ -124,12 +132,17 @@ impl FrontEndThread {
         if heard_any {
             self.delivery.after_drain(self.position, self.due_offset_s);
         }
-        Ok(())
+        Ok(heard_any)
     }
 
-    /// Reads what is left of the connection and drops it.
+    /// Reads what is left of the connection, at most a full ring, and drops it.
     fn disconnect(&mut self) -> Result<()> {
-        self.drain()?;
+        let waiting = self.connection.as_ref().map_or(0, |connection| connection.consumer.waiting_frames());
+        for _ in 0..=waiting / PIECES_AT_ONCE {
+            if !self.drain()? {
+                break;
+            }
+        }
         let Some(connection) = self.connection.take() else { return Ok(()) };
         if let Some(mut intake) = connection.intake {
             let (delivery, now) = (&mut self.delivery, Instant::now());
@@ -137,15 +150,15 @@ impl FrontEndThread {
             self.position = intake.position();
             self.delivery.after_drain(self.position, self.due_offset_s);
         }
+        self.delivery.settle();
         Ok(())
     }
 
     fn stats(&mut self, last: bool) {
-        let now = self.clock.now();
-        if now < self.stats_at && !last {
+        if self.stats_at.elapsed() < STATS_PERIOD && !last {
             return;
         }
-        self.stats_at = now + STATS_PERIOD_S;
+        self.stats_at = Instant::now();
         let meter = self.delivery.meter();
         let (cpu, resident_mib) = meter::process();
         self.delivery.publish(EventBody::Stats(Stats {
@@ -154,6 +167,7 @@ impl FrontEndThread {
             lag: microseconds(meter.lag_s()),
             dropped: meter.dropped(),
             refresh: microseconds(meter.refresh_s()),
+            offset: microseconds(self.due_offset_s),
             cpu,
             resident_mib,
             models: self.models.clone(),

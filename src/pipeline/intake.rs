@@ -81,7 +81,7 @@ impl Intake {
             out(Heard::Audio(*position, samples));
             *position = *position + samples.len() as u64;
         });
-        let Some(arrived) = arrived.filter(|_| piece.ends_record) else { return };
+        let Some(arrived) = arrived.filter(|_| piece.ends_block()) else { return };
         if let Some(missing) = self.map.observe(self.next_frame + self.missing, arrived) {
             self.missing += missing;
             self.skip(GapReason::Missing, out);
@@ -157,7 +157,7 @@ mod tests {
         let mut intake = Intake::new(Format::new(48_000, 2).unwrap(), ChannelChoice::Mix, SamplePosition(100)).unwrap();
         let (mut heard, mut gaps, mut end) = (0, Vec::new(), 100);
         let mut take = |intake: &mut Intake, first_frame: u64| {
-            let piece = Piece { first_frame, frames: 480, at: Instant::now(), ends_record: true };
+            let piece = Piece { first_frame, frames: 480, at: Instant::now(), after: 0 };
             intake.take(&piece, &[0.1; 960], None, &mut |event| match event {
                 Heard::Audio(position, samples) => {
                     assert_eq!(position.0, end, "no hole and no overlap");

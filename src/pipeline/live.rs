@@ -61,6 +61,21 @@ impl Drop for Open {
     }
 }
 
+/// Ends the session when the thread that holds it panics: a session must not go on half alive.
+struct Watch {
+    shared: Arc<Shared>,
+    name: String,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let message = format!("the {} thread of the session panicked; please report it", self.name);
+            self.shared.fail(Error::new(ErrorKind::Model, message));
+        }
+    }
+}
+
 impl Shared {
     /// Whether the session is to end with what its rings hold.
     pub(super) fn stopping(&self) -> bool {
@@ -104,8 +119,10 @@ impl Live {
 
     fn spawn(&mut self, name: &str, open: &Arc<Open>, body: impl FnOnce(&Shared) + Send + 'static) -> Result<()> {
         let (shared, open) = (Arc::clone(&self.shared), Arc::clone(open));
+        let watch = Watch { shared: Arc::clone(&shared), name: name.to_owned() };
         let thread = thread::Builder::new().name(format!("auricle {name}")).spawn(move || {
             body(&shared);
+            drop(watch);
             drop(open);
         });
         let failed = |error| Error::new(ErrorKind::Io, format!("cannot start the {name} thread: {error}"));
@@ -113,13 +130,19 @@ impl Live {
         Ok(())
     }
 
+    /// What ended the session early, or `None` while its threads run; to be told once.
+    pub(super) fn ended(&self) -> Option<Error> {
+        let over = self.threads.iter().all(JoinHandle::is_finished);
+        let finished = || Error::new(ErrorKind::InvalidInput, "the session has ended; build another");
+        over.then(|| self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_else(finished))
+    }
+
     /// Asks the threads to read what waits in the rings and to end, and waits for them.
     pub(super) fn finish(&mut self) -> Result<()> {
         self.shared.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                self.shared.fail(Error::new(ErrorKind::Model, "a thread of the session panicked; please report it"));
-            }
+            // A panic was noted by the thread's watch.
+            let _ = thread.join();
         }
         let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), Err)

@@ -33,34 +33,34 @@ pub(super) struct Offline {
     intake: Intake,
     stages: Stages,
     channels: usize,
-    pushed_frames: u64,
+    /// Interleaved frames that do not fill a block yet: blocks are always of one size, so that their filtering is too.
+    pending: Vec<f32>,
+    frames: u64,
 }
 
 impl Offline {
     pub(super) fn new(intake: Intake, channels: u16, stages: Stages) -> Self {
-        Self { intake, stages, channels: usize::from(channels), pushed_frames: 0 }
+        let channels = usize::from(channels);
+        Self { intake, stages, channels, pending: Vec::with_capacity(BLOCK_FRAMES * channels), frames: 0 }
     }
 
     /// Runs every stage over whole frames.
-    pub(super) fn push(&mut self, interleaved: &[f32]) -> Result<()> {
-        for block in interleaved.chunks(BLOCK_FRAMES * self.channels) {
-            let frames = block.len() / self.channels;
-            let piece = Piece { first_frame: self.pushed_frames, frames, at: Instant::now(), ends_record: true };
-            self.pushed_frames += frames as u64;
-            let mut result = Ok(());
-            let stages = &mut self.stages;
-            self.intake.take(&piece, block, None, &mut |heard| {
-                if result.is_ok() {
-                    result = stages.hear(heard);
-                }
-            });
-            result?;
+    pub(super) fn push(&mut self, mut interleaved: &[f32]) -> Result<()> {
+        while !interleaved.is_empty() {
+            let room = BLOCK_FRAMES * self.channels - self.pending.len();
+            let (taken, rest) = interleaved.split_at(room.min(interleaved.len()));
+            self.pending.extend_from_slice(taken);
+            interleaved = rest;
+            if taken.len() == room {
+                self.block()?;
+            }
         }
         Ok(())
     }
 
-    /// Runs the stages over what the intake still holds, and ends them.
+    /// Runs the stages over what waits and what the intake still holds, and ends them.
     pub(super) fn finish(&mut self) -> Result<()> {
+        self.block()?;
         let mut result = Ok(());
         let stages = &mut self.stages;
         self.intake.finish(&mut |heard| {
@@ -70,6 +70,25 @@ impl Offline {
         });
         result?;
         self.stages.finish()
+    }
+
+    /// Takes the pending frames in.
+    fn block(&mut self) -> Result<()> {
+        let frames = self.pending.len() / self.channels;
+        if frames == 0 {
+            return Ok(());
+        }
+        let piece = Piece { first_frame: self.frames, frames, at: Instant::now(), after: 0 };
+        self.frames += frames as u64;
+        let mut result = Ok(());
+        let stages = &mut self.stages;
+        self.intake.take(&piece, &self.pending, None, &mut |heard| {
+            if result.is_ok() {
+                result = stages.hear(heard);
+            }
+        });
+        self.pending.clear();
+        result
     }
 }
 

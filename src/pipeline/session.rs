@@ -110,7 +110,15 @@ impl SessionBuilder {
     pub fn build(self) -> Result<Session> {
         let no_engines = || Error::new(ErrorKind::InvalidInput, "a session needs engines: Session::builder().engines(...)");
         let engines = self.engines.ok_or_else(no_engines)?;
-        let format = self.format.map_or_else(|| Format::new(SAMPLE_RATE, 1), Ok)?;
+        let (rate_hz, channels) = self.format.map_or((SAMPLE_RATE, 1), |format| (format.rate_hz, format.channels));
+        let format = Format::new(rate_hz, channels)?;
+        if self.format.is_some() || self.pace == Pace::Virtual {
+            self.choice.check(channels)?;
+        }
+        if !(0.01..=600.0).contains(&self.ring_s) {
+            let message = format!("push_ring_s is {}; choose 0.01 to 600 seconds", self.ring_s);
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         let clock = match self.pace {
             Pace::Live => Clock::real(),
             Pace::Virtual => Clock::of_audio(),
@@ -121,6 +129,7 @@ impl SessionBuilder {
             let engine = engine.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             speech::Stream::new(&engine, self.speech)
         });
+        let speech = speech.transpose()?;
         let sound = engines.sound.as_ref().map(|engine| {
             let engine = engine.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let front_end = FrontEnd::new(engine.recipe())?;
@@ -208,7 +217,8 @@ impl Session {
         self.meter.clone()
     }
 
-    /// Where a source of a live session reports to; `None` for a virtual session or one that was finished.
+    /// Where a source of a live session reports to; `None` for a virtual session or one that was finished. One source at a time: a
+    /// new connection, pushed audio included, takes the place of the one before.
     pub fn sources(&self) -> Option<Sender<SourceEvent>> {
         match &self.drive {
             Drive::Live { sources, .. } => sources.clone(),
@@ -222,7 +232,8 @@ impl Session {
     /// stage has dealt with them.
     ///
     /// # Errors
-    /// `InvalidInput` for part of a frame, or after [`finish`](Self::finish); `Model` when a graph fails (virtual).
+    /// `InvalidInput` for part of a frame, or after [`finish`](Self::finish); `Model` when a graph fails (virtual), or what ended a
+    /// live session early.
     pub fn push(&mut self, interleaved: &[f32]) -> Result<()> {
         let channels = usize::from(self.format.channels);
         if !interleaved.len().is_multiple_of(channels) {
@@ -233,8 +244,11 @@ impl Session {
         match &mut self.drive {
             Drive::Virtual(_) if self.finished => Err(finished()),
             Drive::Virtual(offline) => offline.push(interleaved),
-            Drive::Live { sources, pushing, .. } => {
+            Drive::Live { live, sources, pushing } => {
                 let sources = sources.as_ref().ok_or_else(finished)?;
+                if let Some(error) = live.ended() {
+                    return Err(error);
+                }
                 if pushing.is_none() {
                     let capacity = self.format.frames_in(self.ring_s).clamp(1, 1 << 26) as usize;
                     let (producer, consumer) = ring::ring(channels, capacity, capacity.div_ceil(32).clamp(64, 1 << 16));

@@ -19,6 +19,9 @@ use crate::{sound, speech};
 
 /// A worker looks for audio this often even when nobody wakes it.
 const WORKER_PERIOD: Duration = Duration::from_millis(50);
+/// When no audio has come for so long, a device is lost or a program has stopped pushing: what was said and heard until then is
+/// brought to its end.
+const INTERRUPTED: Duration = Duration::from_millis(1_500);
 
 /// Detects speech and makes captions.
 pub(super) struct SpeechWorker {
@@ -36,6 +39,7 @@ impl SpeechWorker {
         let mut block = [0.0; BLOCK_FRAMES];
         let bus = &self.bus;
         let mut emit = |body| bus.publish(body);
+        let mut heard_at = Instant::now();
         loop {
             let ending = self.input.is_abandoned();
             let mut heard_any = false;
@@ -45,8 +49,13 @@ impl SpeechWorker {
                 self.meter.set_processed(self.stream.position());
                 heard_any = true;
             }
-            let started = Instant::now();
             let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+            let started = Instant::now();
+            if heard_any {
+                heard_at = started;
+            } else if started.duration_since(heard_at) > INTERRUPTED {
+                self.stream.interrupt(&mut engine, &mut emit)?;
+            }
             if ending {
                 return self.stream.finish(&mut engine, &mut emit);
             }

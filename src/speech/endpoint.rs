@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::EndReason;
 use crate::time::{SamplePosition, samples_in};
 
@@ -43,6 +44,30 @@ impl Default for EndpointSettings {
     }
 }
 
+impl EndpointSettings {
+    /// Checks every figure.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the setting, its value and its range.
+    pub fn check(&self) -> Result<()> {
+        let within = |name: &str, value: f64, least: f64, most: f64| {
+            if (least..=most).contains(&value) {
+                return Ok(());
+            }
+            let message = format!("endpoint setting {name} is {value}; choose {least} to {most}");
+            Err(Error::new(ErrorKind::InvalidInput, message))
+        };
+        within("start", f64::from(self.start), 0.01, 0.99)?;
+        within("stop", f64::from(self.stop), 0.0, f64::from(self.start))?;
+        within("silence_s", self.silence_s, 0.1, 5.0)?;
+        within("pre_roll_s", self.pre_roll_s, 0.0, 2.0)?;
+        within("tail_s", self.tail_s, 0.0, self.silence_s)?;
+        within("minimum_s", self.minimum_s, 0.0, 2.0)?;
+        within("maximum_s", self.maximum_s, 5.0, 30.0)?;
+        within("cut_within_s", self.cut_within_s, 0.5, self.maximum_s - 1.0)
+    }
+}
+
 /// What a window of audio changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Transition {
@@ -79,6 +104,8 @@ struct Open {
     /// Samples in windows of speech.
     spoken: u64,
     announced: bool,
+    /// What remained of a segment that was cut: speech already, however short.
+    continued: bool,
 }
 
 /// The state of endpointing in one stream.
@@ -124,7 +151,7 @@ impl Endpointer {
         match &mut self.open {
             None if probability >= self.settings.start => {
                 let from = (start - samples_in(self.settings.pre_roll_s)).max(self.free_from);
-                self.open = Some(Open { start: from, spoken_until: end, spoken, announced: false });
+                self.open = Some(Open { start: from, spoken_until: end, spoken, announced: false, continued: false });
             }
             None => return [None, None],
             Some(open) if probability >= self.settings.stop => {
@@ -156,7 +183,8 @@ impl Endpointer {
 
     fn announce(&mut self) -> Option<Transition> {
         let minimum = samples_in(self.settings.minimum_s);
-        let open = self.open.as_mut().filter(|open| !open.announced && open.spoken >= minimum)?;
+        let enough = |open: &Open| open.spoken >= minimum || (open.continued && open.spoken > 0);
+        let open = self.open.as_mut().filter(|open| !open.announced && enough(open))?;
         open.announced = true;
         Some(Transition::Start { start: open.start })
     }
@@ -182,8 +210,9 @@ impl Endpointer {
         self.recent.retain(|window| window.end > at);
         let spoken = self.recent.iter().filter(|window| window.probability >= self.settings.stop).count() as u64;
         let window = now.since(at).checked_div(self.recent.len() as u64).unwrap_or(0);
+        let spoken_until = open.spoken_until.max(at);
         self.free_from = at;
-        self.open = Some(Open { start: at, spoken_until: open.spoken_until.max(at), spoken: spoken * window, announced: false });
+        self.open = Some(Open { start: at, spoken_until, spoken: spoken * window, announced: false, continued: true });
         Some(Transition::End { start: open.start, end: at, reason: EndReason::Length })
     }
 }
@@ -254,6 +283,22 @@ mod tests {
         let stop = endpointer.force_end(SamplePosition(600 * WINDOW), EndReason::Stop);
         let end = SamplePosition(600 * WINDOW);
         assert_eq!(stop, Some(Transition::End { start: cut, end, reason: EndReason::Stop }));
+    }
+
+    #[test]
+    fn a_word_after_the_cut_is_not_lost_however_short() {
+        let mut endpointer = Endpointer::new(EndpointSettings::default());
+        let mut probabilities = vec![0.9; 464];
+        probabilities.push(0.0);
+        probabilities.extend([0.9; 5]);
+        probabilities.extend([0.0; 17]);
+        let transitions = run(&mut endpointer, 0, &probabilities);
+        let [_, Transition::End { end: cut, .. }, Transition::Start { start }, Transition::End { end, .. }] = transitions[..]
+        else {
+            panic!("{transitions:?}")
+        };
+        assert_eq!((cut, start), (SamplePosition(465 * WINDOW), SamplePosition(465 * WINDOW)));
+        assert_eq!(end, SamplePosition(470 * WINDOW) + samples_in(0.3));
     }
 
     #[test]

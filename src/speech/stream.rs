@@ -8,10 +8,13 @@ use std::sync::Arc;
 use super::agreement::{Agreement, AgreementSettings, Line};
 use super::endpoint::{EndpointSettings, Endpointer, Transition};
 use super::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Caption, CaptionState, EndReason, EventBody, Speech};
 use crate::model::silero::{SileroState, WINDOW};
 use crate::time::{SamplePosition, samples_in};
+
+/// However long decoding takes, an open caption is refreshed at least this often, seconds.
+const WIDEST_REFRESH_S: f64 = 2.0;
 
 /// How speech becomes captions; every figure is a default that can be changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +31,30 @@ pub struct Settings {
     pub agreement: AgreementSettings,
     /// Seconds of missing audio up to which silence stands in for it; more ends the segment: 0.25.
     pub bridged_gap_s: f64,
+}
+
+impl Settings {
+    /// Checks every figure.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the setting, its value and its range.
+    pub fn check(&self) -> Result<()> {
+        self.endpoint.check()?;
+        let figures = [
+            ("refresh_s", self.refresh_s, 0.05, 5.0),
+            ("refresh_share", self.refresh_share, 0.05, 1.0),
+            ("bridged_gap_s", self.bridged_gap_s, 0.0, 2.0),
+            ("agreement lasting_s", self.agreement.lasting_s, 0.0, 30.0),
+            ("agreement probability", f64::from(self.agreement.probability), 0.0, 1.0),
+        ];
+        match figures.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
+            None => Ok(()),
+            Some((name, value, least, most)) => {
+                let message = format!("speech setting {name} is {value}; choose {least} to {most}");
+                Err(Error::new(ErrorKind::InvalidInput, message))
+            }
+        }
+    }
 }
 
 impl Default for Settings {
@@ -70,9 +97,13 @@ struct Rolling {
 
 impl Stream {
     /// A stream that starts at position 0.
-    pub fn new(engine: &Engine, settings: Settings) -> Self {
+    ///
+    /// # Errors
+    /// `InvalidInput` for a setting that is out of its range.
+    pub fn new(engine: &Engine, settings: Settings) -> Result<Self> {
+        settings.check()?;
         let longest = samples_in(settings.endpoint.maximum_s + settings.endpoint.silence_s) as usize;
-        Self {
+        Ok(Self {
             model: engine.transcriber.name().clone(),
             detector: SileroState::default(),
             endpointer: Endpointer::new(settings.endpoint.clone()),
@@ -83,7 +114,7 @@ impl Stream {
             rolling: None,
             refresh: samples_in(settings.refresh_s),
             settings,
-        }
+        })
     }
 
     /// Past the last sample that was taken.
@@ -146,8 +177,19 @@ impl Stream {
 
     /// Tells the stream how long its last refresh took, so that refreshes keep to their share of a core.
     pub fn refresh_took(&mut self, seconds: f64) {
-        let share = self.settings.refresh_share.clamp(0.05, 1.0);
-        self.refresh = samples_in(self.settings.refresh_s.max(seconds / share));
+        let wanted = seconds / self.settings.refresh_share;
+        self.refresh = samples_in(wanted.clamp(self.settings.refresh_s, self.settings.refresh_s.max(WIDEST_REFRESH_S)));
+    }
+
+    /// Ends the open segment, if any, because audio has stopped coming for now; later audio is taken as ever.
+    ///
+    /// # Errors
+    /// `Model` when a graph fails.
+    pub fn interrupt(&mut self, engine: &mut Engine, emit: &mut dyn FnMut(EventBody)) -> Result<()> {
+        match self.endpointer.force_end(self.position(), EndReason::Gap) {
+            Some(transition) => self.apply(engine, transition, emit),
+            None => Ok(()),
+        }
     }
 
     /// Ends the open segment, if any: no more audio comes.
@@ -204,6 +246,8 @@ impl Stream {
     fn apply(&mut self, engine: &mut Engine, transition: Transition, emit: &mut dyn FnMut(EventBody)) -> Result<()> {
         match transition {
             Transition::Start { start } => {
+                // A segment that begins is short to decode, whatever the last one took.
+                self.refresh = samples_in(self.settings.refresh_s);
                 let agreement = Agreement::new(self.settings.agreement.clone());
                 emit(EventBody::Speech(Speech::Start { segment: self.segment, start }));
                 let rolling = Rolling { agreement, line: Line::default(), decoded_until: start };

@@ -133,6 +133,7 @@ fn stats(level_dbfs: f32) -> EventBody {
         level_dbfs,
         lag: 0.31,
         dropped: 0,
+        offset: 0.0,
         refresh: 0.3,
         cpu: None,
         resident_mib: None,
