@@ -19,6 +19,12 @@ use crate::time::SAMPLE_RATE;
 
 /// How long a host may take to set up a stream.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(4);
+/// A stream that has called and then has not for so long is lost: no host's callbacks are a tenth of that apart, and not every
+/// host reports its death.
+const LONGEST_SILENCE: Duration = Duration::from_secs(2);
+/// How long a stream that was started may take to call for the first time: its server may have to wake the device first, and a
+/// device that is always given up too early is opened and given up for ever.
+const LONGEST_START: Duration = Duration::from_secs(5);
 /// Samples that are converted to f32 at a time: 64 channels fit 64 times.
 const CONVERT_SAMPLES: usize = 4096;
 
@@ -37,22 +43,41 @@ pub(super) struct Open {
 
 /// What is known of a running stream, written by its callbacks.
 pub(super) struct Health {
-    opened: Instant,
-    /// Milliseconds from `opened` to the newest callback.
+    /// What the milliseconds below count from.
+    made: Instant,
+    /// When the host had set the stream up and started it: some take seconds to.
+    started_ms: AtomicU64,
+    /// When it called last; [`NEVER`] before the first time.
     newest_ms: AtomicU64,
     overruns: AtomicU64,
     failure: OnceLock<String>,
 }
 
+/// No time of a [`Health`].
+const NEVER: u64 = u64::MAX;
+
 impl Health {
     fn new() -> Self {
-        let (newest_ms, overruns) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { opened: Instant::now(), newest_ms, overruns, failure: OnceLock::new() }
+        Self {
+            made: Instant::now(),
+            started_ms: AtomicU64::new(0),
+            newest_ms: AtomicU64::new(NEVER),
+            overruns: AtomicU64::new(0),
+            failure: OnceLock::new(),
+        }
+    }
+
+    /// The stream runs from here on: silence is counted from now, not from before it was set up.
+    fn note_start(&self, at: Instant) {
+        self.started_ms.store(self.milliseconds(at), Ordering::Relaxed);
     }
 
     fn note_callback(&self, at: Instant) {
-        let since = at.saturating_duration_since(self.opened).as_millis() as u64;
-        self.newest_ms.store(since, Ordering::Relaxed);
+        self.newest_ms.store(self.milliseconds(at), Ordering::Relaxed);
+    }
+
+    fn milliseconds(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.made).as_millis() as u64
     }
 
     /// Keeps the first error after which no audio can be expected. ALSA may call this a million times.
@@ -70,9 +95,13 @@ impl Health {
         }
     }
 
-    /// How long there has been no callback.
-    pub fn silence(&self) -> Duration {
-        self.opened.elapsed().saturating_sub(Duration::from_millis(self.newest_ms.load(Ordering::Relaxed)))
+    /// How long there has been no audio at `now`, where that is too long: 5 s before the first callback, 2 s after it.
+    pub fn overdue(&self, now: Instant) -> Option<Duration> {
+        let (started, newest) = (self.started_ms.load(Ordering::Relaxed), self.newest_ms.load(Ordering::Relaxed));
+        // A host may call while it is still starting.
+        let (since, limit) = if newest == NEVER { (started, LONGEST_START) } else { (newest.max(started), LONGEST_SILENCE) };
+        let silence = Duration::from_millis(self.milliseconds(now).saturating_sub(since));
+        (silence >= limit).then_some(silence)
     }
 
     /// The first fatal error.
@@ -125,6 +154,7 @@ pub(super) fn open(found: Found, rate_hz: Option<u32>, channels: u16) -> Result<
     });
     let (stream, health, consumer) = attempt.map_err(|error| fail(&format!("cannot record at {format}"), &error))?;
     stream.play().map_err(|error| fail("cannot start", &error))?;
+    health.note_start(Instant::now());
     let name = format!("{} ({})", found.name, found.host);
     log::info!("recording from {name}, id {}, at {format} as {sample_format}", found.id);
     Ok(Open { stream, health, consumer: Some(consumer), format, host: found.host, id: found.id, name })
@@ -331,12 +361,27 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_the_time_since_the_newest_callback() {
+    fn a_stream_is_overdue_5_s_after_its_start_and_2_s_after_a_callback() {
         let health = Health::new();
-        std::thread::sleep(Duration::from_millis(30));
-        assert!(health.silence() >= Duration::from_millis(30));
-        health.note_callback(Instant::now());
-        assert!(health.silence() < Duration::from_millis(30));
+        let at = |s: f64| health.made + Duration::from_secs_f64(s);
+        let overdue = |s: f64| health.overdue(at(s)).map(|silence| silence.as_secs_f64());
+        // The host took 4.5 s to set it up: that is no silence.
+        health.note_start(at(4.5));
+        assert_eq!((overdue(4.6), overdue(9.4)), (None, None));
+        assert_eq!(overdue(9.5), Some(5.0));
+        health.note_callback(at(9.0));
+        assert_eq!((overdue(10.9), overdue(11.0)), (None, Some(2.0)));
+        health.note_callback(at(12.0));
+        assert_eq!((overdue(11.0), overdue(13.9), overdue(14.0)), (None, None, Some(2.0)));
+    }
+
+    #[test]
+    fn a_host_that_calls_while_it_starts_is_waited_for_from_its_start_on() {
+        let health = Health::new();
+        let at = |s: u64| health.made + Duration::from_secs(s);
+        health.note_callback(at(1));
+        health.note_start(at(4));
+        assert_eq!((health.overdue(at(5)), health.overdue(at(6))), (None, Some(Duration::from_secs(2))));
     }
 
     #[test]

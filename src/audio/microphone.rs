@@ -16,9 +16,6 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How often the stream is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
-/// A stream that has not called for so long is lost: no host's callbacks are a tenth of that apart, and not every host
-/// reports its death.
-const LONGEST_SILENCE: Duration = Duration::from_secs(2);
 /// Pause between attempts to open a lost device.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 /// How long one attempt may take before it is left behind.
@@ -51,8 +48,8 @@ pub struct Microphone {
 
 impl Microphone {
     /// Opens the microphone and looks after it until [`stop`](Self::stop). The first event is `Connected`; when the device is
-    /// lost (an error of its host, or no audio for 2 s) `Lost` follows, then `Connected` with `again` once it or, where none
-    /// was named, another is found (which is then kept); at the end `Ended`.
+    /// lost (an error of its host, no audio for 2 s, or none at all in the first 5 s) `Lost` follows, then `Connected` with
+    /// `again` once it or, where none was named, another is found (which is then kept); at the end `Ended`.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::InvalidInput`] (several devices match, or the channel is not there) or
@@ -205,8 +202,8 @@ impl Supervisor {
             if let Some(failure) = open.health.failure() {
                 return Outcome::Lost(failure.to_owned());
             }
-            if open.health.silence() >= LONGEST_SILENCE {
-                return Outcome::Lost(format!("no audio for {} s", LONGEST_SILENCE.as_secs()));
+            if let Some(silence) = open.health.overdue(Instant::now()) {
+                return Outcome::Lost(format!("no audio for {} s", silence.as_secs()));
             }
             if open.health.overruns() > overruns {
                 if overruns == 0 {

@@ -81,22 +81,39 @@ fn read(path: &Path, several: bool, reading: &Reading, sink: &mut Sink, numberin
         session = session.file(path.display().to_string());
     }
     let in_file = |error: auricle::Error| Failure::File(anyhow::Error::new(error.within(path.display())));
-    let mut session = session.build().map_err(in_file)?;
+    let session = session.build().map_err(in_file)?;
+    let push_next = |session: &mut Session| match file.next_block().map_err(of_file)? {
+        Some(block) => session.push(block).map(|()| true).map_err(in_file),
+        None => Ok(false),
+    };
+    hear(session, push_next, in_file, sink, numbering)
+}
+
+/// Pushes until there is no more, finishes the session, and writes its events. What was heard before a failure is finished and
+/// written all the same; the first failure is returned.
+///
+/// `push_next` says whether there was more to push, `named` of what file an error is.
+fn hear(
+    mut session: Session,
+    mut push_next: impl FnMut(&mut Session) -> Result<bool, Failure>,
+    named: impl Fn(auricle::Error) -> Failure,
+    sink: &mut Sink,
+    numbering: &mut Numbering,
+) -> Result<Reader, Failure> {
     let events = session.events();
-    let read = loop {
-        match file.next_block().map_err(of_file) {
-            Ok(Some(block)) => session.push(block).map_err(in_file)?,
-            Ok(None) => break Ok(()),
-            // What was heard before is finished and written all the same.
-            Err(error) => break Err(error),
+    let pushed = loop {
+        match push_next(&mut session) {
+            Ok(true) => {}
+            Ok(false) => break Ok(()),
+            Err(failure) => break Err(failure),
         }
         if numbering.write(&events, sink)? == Reader::Gone {
             return Ok(Reader::Gone);
         }
     };
-    session.finish().map_err(in_file)?;
+    let finished = session.finish().map_err(named);
     let reader = numbering.write(&events, sink)?;
-    read.map(|()| reader)
+    pushed.and(finished).map(|()| reader)
 }
 
 /// Numbers events on from one file to the next: every session numbers its own from 0.
@@ -122,5 +139,55 @@ impl Numbering {
 
     fn next_file(&mut self) {
         self.base = self.next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use auricle::sink::{Format, Manner};
+    use auricle::store::{self, Model, Places};
+    use auricle::{EngineSettings, audio, event};
+    use std::fs;
+
+    /// The engine that hears sounds, or nothing when it was not fetched and need not be.
+    fn engines() -> Option<Arc<Engines>> {
+        let places = Places::find();
+        let fetched =
+            store::library().and_then(|_| Model::open(&places, "yamnet")).and_then(|model| model.file("model").map(drop));
+        match fetched {
+            Err(error) if std::env::var_os("CI").is_none() => {
+                println!("skipped: {error}");
+                None
+            }
+            Err(error) => panic!("{error}"),
+            Ok(()) => {
+                let settings = EngineSettings { captions: None, sounds: Some("yamnet".to_owned()), ..Default::default() };
+                Some(Engines::load(&settings).unwrap())
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_heard_before_a_push_that_fails_is_written() {
+        let Some(engines) = engines() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut sink = Sink::open(Format::Jsonl, &Output::File(path.clone()), Manner::Files).unwrap();
+        let settings = sound::Settings { scores: true, ..Default::default() };
+        let format = audio::pcm::Format::new(16_000, 2).unwrap();
+        let session = Session::builder().engines(engines).pace(Pace::Virtual).input(format).sound(settings).build().unwrap();
+        // 2 s of two channels, then part of a frame: what the first gave waits while the second fails.
+        let push_next = |session: &mut Session| {
+            let pushed = session.push(&vec![0.0; 64_000]).and_then(|()| session.push(&[0.0; 3]));
+            pushed.map(|()| true).map_err(|error| Failure::File(error.into()))
+        };
+        let named = |error: auricle::Error| Failure::File(error.into());
+        let heard = hear(session, push_next, named, &mut sink, &mut Numbering::default());
+        let Err(Failure::File(error)) = heard else { panic!("part of a frame was taken") };
+        assert!(error.to_string().contains("no whole number of frames"), "{error}");
+        let written = fs::read_to_string(path).unwrap();
+        let events: Vec<event::Event> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events.len(), 5, "patches of 0.96 s every 0.24 s: {written}");
     }
 }

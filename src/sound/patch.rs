@@ -69,6 +69,13 @@ impl Patches {
         self.values[self.rows * self.width..].fill(silence);
         Some(Patch { first: self.first, frames: self.rows, values: &self.values })
     }
+
+    /// Drops what was collected; the next frame will be taken as if it were the first of all.
+    pub(super) fn forget(&mut self) {
+        self.rows = 0;
+        self.whole = false;
+        self.expected = None;
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +127,18 @@ mod tests {
         // After a gap there is again something that was never scored.
         feed(&mut long, 9..11);
         assert_eq!(long.pad(-13.8).map(|patch| (patch.first, patch.frames)), Some((9, 2)));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_neither_padded_nor_part_of_a_later_patch() {
+        let mut patches = Patches::new(4, 3, 2);
+        feed(&mut patches, 0..2);
+        patches.forget();
+        assert_eq!(patches.pad(-13.8), None);
+        assert!(!patches.jumps(2) && !patches.jumps(90));
+        assert_eq!(feed(&mut patches, 2..8), [3]);
+        patches.forget();
+        assert_eq!(feed(&mut patches, 90..94), [90]);
     }
 
     #[test]

@@ -117,6 +117,15 @@ impl Stream {
         self.tracker.finish(emit);
         scored
     }
+
+    /// Says that audio has stopped coming, and nobody knows for how long: its source was lost.
+    ///
+    /// Every open event ends now, where it was heard last. Frames of a patch that is not whole are forgotten, and nothing is
+    /// padded or scored. Frames that come later, wherever they lie, begin new patches and new events.
+    pub fn interrupt(&mut self, emit: &mut dyn FnMut(EventBody)) {
+        self.tracker.finish(emit);
+        self.patches.forget();
+    }
 }
 
 impl Output {
@@ -144,4 +153,79 @@ fn span(patch: &Patch<'_>, hop: u64, window: u64) -> Span {
     let start = SamplePosition(patch.first.saturating_mul(hop));
     let last = (patch.frames as u64).saturating_sub(1).saturating_mul(hop);
     Span { start, end: start + last.saturating_add(window) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::SoundState::{End, Start, Update};
+    use crate::frontend::FrontEnd;
+    use crate::runtime::GraphSettings;
+    use crate::store::{self, Model, Places};
+
+    /// YAMNet, or nothing when it was not fetched and need not be.
+    fn engine() -> Option<Engine> {
+        let places = Places::find();
+        let fetched =
+            store::library().and_then(|_| Model::open(&places, "yamnet")).and_then(|model| model.file("model").map(drop));
+        match fetched {
+            Ok(()) => Some(Engine::load(&places, "yamnet", GraphSettings::default()).unwrap()),
+            Err(error) if std::env::var_os("CI").is_none() => {
+                println!("skipped: {error}");
+                None
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Log-mel frames of a smoke alarm: 3 kHz, half a second on and half a second off.
+    fn alarm(engine: &Engine, seconds: u32) -> Vec<Vec<f32>> {
+        let sample = |n: u32| {
+            let time = f64::from(n) / 16_000.0;
+            if time.fract() < 0.5 { (0.5 * (std::f64::consts::TAU * 3000.0 * time).sin()) as f32 } else { 0.0 }
+        };
+        let samples: Vec<f32> = (0..seconds * 16_000).map(sample).collect();
+        let mut frames = Vec::new();
+        let mut front_end = FrontEnd::new(engine.recipe()).unwrap();
+        front_end.push(SamplePosition(0), &samples, &mut |_, log_mel| frames.push(log_mel.to_vec()));
+        frames
+    }
+
+    #[test]
+    fn a_lost_source_ends_what_was_heard_and_the_stream_goes_on_with_later_frames() {
+        let Some(mut engine) = engine() else { return };
+        let frames = alarm(&engine, 6);
+        let mut stream = Stream::new(&engine, Settings { scores: true, ..Default::default() }).unwrap();
+        let mut heard = Vec::new();
+        let mut push = |stream: &mut Stream, first: u64, frames: &[Vec<f32>]| {
+            for (number, frame) in (first..).zip(frames) {
+                stream.push(&mut engine, number, frame, &mut |body| heard.push(body)).unwrap();
+            }
+            std::mem::take(&mut heard)
+        };
+        let alarms = |bodies: &[EventBody]| {
+            let told = bodies.iter().filter_map(|body| if let EventBody::Sound(sound) = body { Some(sound) } else { None });
+            told.filter(|sound| sound.state != Update).map(|sound| (sound.state, sound.event)).collect::<Vec<_>>()
+        };
+
+        let before = push(&mut stream, 0, &frames);
+        assert_eq!(alarms(&before), [(Start, 0)], "{before:?}");
+        let mut at_once = Vec::new();
+        stream.interrupt(&mut |body| at_once.push(body));
+        assert_eq!(alarms(&at_once), [(End, 0)]);
+        assert_eq!(at_once.len(), 1, "nothing is scored: {at_once:?}");
+
+        // Half a patch comes, and the source is lost again: it is no short clip.
+        assert!(push(&mut stream, 900, &frames[..48]).is_empty());
+        stream.interrupt(&mut |body| at_once.push(body));
+        assert_eq!(at_once.len(), 1, "{at_once:?}");
+
+        // The next half cannot make it whole, though its numbers go on.
+        assert!(push(&mut stream, 948, &frames[..48]).is_empty());
+        let after = push(&mut stream, 996, &frames[48..]);
+        assert_eq!(alarms(&after), [(Start, 1)], "{after:?}");
+        let mut ended = Vec::new();
+        stream.finish(&mut engine, &mut |body| ended.push(body)).unwrap();
+        assert_eq!(alarms(&ended), [(End, 1)]);
+    }
 }

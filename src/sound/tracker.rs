@@ -124,6 +124,7 @@ impl Tracker {
     }
 
     /// Ends every sound. What the last patch is sure of but for the minimum duration is told: the end may have cut it short.
+    /// The next patch may lie anywhere and finds nothing that was heard before.
     pub(super) fn finish(&mut self, emit: &mut dyn FnMut(EventBody)) {
         if let Some(span) = self.last.take() {
             for heard in self.heard.iter_mut().filter(|heard| heard.lasted > 0) {
@@ -452,6 +453,19 @@ mod tests {
         assert_eq!(feed(&mut tracker, 0, &[&[("Dog", 0.9), ("Cat", 0.4)]]), []);
         assert_eq!(states(&finish(&mut tracker)), [(Start, 0, "Dog"), (End, 0, "Dog")]);
         assert_eq!(finish(&mut tracker), []);
+    }
+
+    #[test]
+    fn after_an_end_the_next_patch_starts_anew_wherever_it_lies() {
+        let mut tracker = tracker(|_| {});
+        let dog: &[(&str, f32)] = &[("Dog", 0.9)];
+        assert_eq!(states(&feed(&mut tracker, 0, &[dog, dog, dog])), [(Start, 0, "Dog")]);
+        assert_eq!(states(&finish(&mut tracker)), [(End, 0, "Dog")]);
+        // The very next patch: what was heard before does not count for the minimum duration.
+        assert_eq!(feed(&mut tracker, 3, &[dog, dog]), []);
+        let told = feed(&mut tracker, 5, &[dog]);
+        assert_eq!(states(&told), [(Start, 1, "Dog")]);
+        assert!((told[0].3 - 0.72).abs() < 1e-9, "{told:?}");
     }
 
     #[test]

@@ -91,6 +91,9 @@ impl Drop for Terminal {
 }
 
 /// Shows the cursor again and moves to a new line: for a program that ends without [`super::Sink::finish`].
+///
+/// It waits for whoever writes to standard output, and for a terminal that takes nothing; who must not wait calls it on a thread
+/// that can be left behind.
 pub fn restore_cursor() {
     // There is nobody left to tell of a failure.
     let _ = execute!(io::stdout(), Show).and_then(|()| io::stdout().write_all(b"\r\n")).and_then(|()| io::stdout().flush());
