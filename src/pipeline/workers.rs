@@ -88,6 +88,7 @@ impl SoundWorker {
         let mut log_mel = vec![0.0; self.width];
         let bus = &self.bus;
         let mut emit = |body| bus.publish(body);
+        let mut heard_at = Instant::now();
         loop {
             let ending = self.input.is_abandoned();
             let mut heard_any = false;
@@ -100,9 +101,14 @@ impl SoundWorker {
                 let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
                 return self.stream.finish(&mut engine, &mut emit);
             }
-            if !heard_any {
-                thread::park_timeout(WORKER_PERIOD);
+            if heard_any {
+                heard_at = Instant::now();
+                continue;
             }
+            if heard_at.elapsed() > INTERRUPTED {
+                self.stream.interrupt(&mut emit);
+            }
+            thread::park_timeout(WORKER_PERIOD);
         }
     }
 }
