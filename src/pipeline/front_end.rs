@@ -35,8 +35,9 @@ pub(super) struct FrontEndThread {
     /// Where the audio so far ends, gaps included.
     position: SamplePosition,
     due_offset_s: f64,
-    /// When `stats` was last told.
-    stats_at: Instant,
+    /// When `stats` was last told, or the first source connected. Before that nobody may have subscribed, and what is told would be
+    /// lost, its number with it.
+    stats_at: Option<Instant>,
 }
 
 /// A source's ring and the intake that reads it.
@@ -59,7 +60,7 @@ impl FrontEndThread {
         models: Vec<ModelInUse>,
     ) -> Self {
         let (connection, position) = (None, SamplePosition(0));
-        Self { sources, choice, clock, delivery, models, connection, position, due_offset_s: 0.0, stats_at: Instant::now() }
+        Self { sources, choice, clock, delivery, models, connection, position, due_offset_s: 0.0, stats_at: None }
     }
 
     /// Works until the source ends or the session is asked to stop. What was captured before is dealt with in any case.
@@ -93,6 +94,7 @@ impl FrontEndThread {
                 self.choice.check(format.channels).map_err(|error| error.within(&name))?;
                 let state = if again { DeviceState::Back } else { DeviceState::Open };
                 self.delivery.publish(device(state, &name));
+                self.stats_at.get_or_insert_with(Instant::now);
                 let block = vec![0.0; BLOCK_FRAMES * usize::from(format.channels)];
                 self.connection = Some(Connection { consumer, format, name, intake: None, block });
             }
@@ -155,10 +157,11 @@ impl FrontEndThread {
     }
 
     fn stats(&mut self, last: bool) {
-        if self.stats_at.elapsed() < STATS_PERIOD && !last {
+        let due = |told: Instant| last || told.elapsed() >= STATS_PERIOD;
+        if !self.stats_at.is_some_and(due) {
             return;
         }
-        self.stats_at = Instant::now();
+        self.stats_at = Some(Instant::now());
         let meter = self.delivery.meter();
         let (cpu, resident_mib) = meter::process();
         self.delivery.publish(EventBody::Stats(Stats {
