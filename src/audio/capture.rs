@@ -144,7 +144,9 @@ pub(super) fn open(found: Found, rate_hz: Option<u32>, channels: u16) -> Result<
     let period = match found.host {
         // Larger than it need be on a quiet machine: ALSA keeps two periods, and loses what comes while both are full.
         HostChoice::Alsa => rate / 25,
-        HostChoice::PulseAudio => rate / 100,
+        // The server gives half of it at a time and keeps no more than it: cpal makes it the longest the server's queue may be,
+        // and what comes while that is full is lost without a word. At 10 ms a busy machine loses some every few seconds.
+        HostChoice::PulseAudio => rate / 10,
     };
     let mut config = StreamConfig { channels: count, sample_rate: rate, buffer_size: BufferSize::Fixed(period.max(1)) };
 
