@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
 from auricle import Auricle, Event
 from captions import captions, transcript
 from clips import SAMPLE_RATE_HZ, Samples, Utterance, Word, read, utterances, write

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-
 from clips import SAMPLE_RATE_HZ, Samples, read, utterances
 from figures import table
+
 from speech import rates
 
 START, END = 1, 2

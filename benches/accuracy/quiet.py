@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
 from auricle import Auricle
 from captions import Segment, segments
 from clips import SAMPLE_RATE_HZ, Samples, Utterance, Word, at_level, read, utterances, write

@@ -19,9 +19,10 @@ import emission
 import quiet
 import silence
 import sounds
-import speech
 from auricle import Auricle, Failed
 from figures import Figure, Outcome, misses, table
+
+import speech
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS: Mapping[str, Callable[[Auricle, Path, Path], Outcome]] = {

@@ -6,7 +6,6 @@ In: made silence and noise; rain and sea waves of ESC-10 where the data is there
 from pathlib import Path
 
 import numpy as np
-
 from auricle import Auricle
 from captions import segments, words_shown
 from clips import SAMPLE_RATE_HZ, Samples, at_level, read, sound_clips, write

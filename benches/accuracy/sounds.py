@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
 from auricle import Auricle, Event, Failed
 from clips import sound_clips
 from figures import Figure, Outcome

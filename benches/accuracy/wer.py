@@ -4,10 +4,9 @@ In: pairs of reference and hypothesis. Out: errors over words, pooled. Whisper's
 whisper-normalizer) and jiwer, as for the published figures of the models compared with.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import jiwer
 from rapidfuzz.distance import Levenshtein
@@ -28,7 +27,7 @@ class ErrorRate:
 
 
 @lru_cache(maxsize=1)
-def _normaliser() -> Any:
+def _normaliser() -> Callable[[str], str]:
     return EnglishTextNormalizer()
 
 

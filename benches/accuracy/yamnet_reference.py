@@ -11,7 +11,6 @@ import csv
 from pathlib import Path
 
 from auricle_export.yamnet import PATCH_HOP_FRAMES, Yamnet
-
 from clips import read, sound_clips
 from sounds import top1
 

@@ -1,7 +1,8 @@
 """What a live session costs: processor share, resident memory, time to listening, size of the binary.
 
-In: the built binary and a recording, which is played as if it were live. Out: one table, with medians and the spread of the runs.
-Run it with `make footprint`; the machine should have nothing else to do, and the load it had is printed beside the figures.
+In: the built binary and a recording, which is played as if it were live. Out: one table, with medians and the spread of
+the runs. Run it with `make footprint`; the machine should have nothing else to do, and the load it had is printed beside
+the figures.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def main() -> None:
     load_before = os.getloadavg()[0]
     runs = [listen(arguments.auricle, arguments.recording, options) for _ in range(arguments.runs)]
     print(f"{arguments.recording} as live, {arguments.runs} runs, {' '.join(options) or 'default options'}")
-    print(f"{platform.machine()}, {os.cpu_count()} cores; load {load_before:.2f} before, {os.getloadavg()[0]:.2f} after")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores; load {load_before:.2f} before, {os.getloadavg()[0]:.2f} after"
+    )
     print("median (lowest to highest):")
     print(f"  processor share of one core  {spread([run.cpu_share for run in runs])}")
     print(f"  highest resident memory, MiB {spread([run.resident_mib for run in runs], 0)}")

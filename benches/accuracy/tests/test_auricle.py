@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from auricle import FILES_A_PROCESS, Auricle, Failed, by_file
 
 PROGRAM = """#!/bin/sh

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-
 from auricle import Event
 from clips import Utterance, Word
 from emission import amended, delays, final_lags, strings

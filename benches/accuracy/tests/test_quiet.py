@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-
 from clips import Word, at_level, rms
 from quiet import Coverage, instants_inside, loud_instants, words_by_midpoint, words_wholly
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
-
 import run
+import soundfile
 from figures import Figure, misses, table
 
 PROGRAM = """#!/usr/bin/env python3

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from auricle import Failed
 from sounds import CLASSES, class_scores, labels_of, top1
 
