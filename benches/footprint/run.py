@@ -1,8 +1,8 @@
 """What a live session costs: processor share, resident memory, time to listening, size of the binary.
 
 In: the built binary and a recording, which is played as if it were live. Out: one table, with medians and the spread of
-the runs. Run it with `make footprint`; the machine should have nothing else to do, and the load it had is printed beside
-the figures.
+the runs. Run it with `make footprint`; the machine should have nothing else to do: its load is printed with them,
+before and after.
 """
 
 from __future__ import annotations
