@@ -115,7 +115,8 @@ impl Live {
             connection: None,
             position: SamplePosition(0),
             due_offset_s: 0.0,
-            stats_at: 0.0,
+            // Nobody can have subscribed yet: what is told before there is a source would be lost, and its number with it.
+            stats_at: f64::INFINITY,
         };
         live.spawn("front end", &last_out, move |shared| front_end.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
         Ok(live)
@@ -206,6 +207,7 @@ impl FrontEndThread {
                 self.choice.check(format.channels).map_err(|error| error.within(&name))?;
                 let state = if again { DeviceState::Back } else { DeviceState::Open };
                 self.delivery.bus.publish(device(state, &name));
+                self.stats_at = 0.0;
                 let block = vec![0.0; BLOCK_FRAMES * usize::from(format.channels)];
                 self.connection = Some(Connection { consumer, format, name, intake: None, block });
             }
