@@ -3,7 +3,8 @@
 //! In: `tests/data/yamnet_logmel.json`, made signals and their log-mel. Out: every value within 1e-4, whatever the blocks.
 
 use auricle::frontend::FrontEnd;
-use auricle::frontend::recipe::{MelScale, Recipe, Spectrum, WindowFunction};
+use auricle::frontend::recipe::Recipe;
+use auricle::store::Model;
 use auricle::time::SamplePosition;
 use serde::Deserialize;
 
@@ -25,19 +26,8 @@ struct Case {
 }
 
 fn yamnet() -> Recipe {
-    Recipe {
-        window: 400,
-        hop: 160,
-        n_fft: 512,
-        centred: false,
-        window_function: WindowFunction::HannPeriodic,
-        spectrum: Spectrum::Magnitude,
-        mels: 64,
-        mel_scale: MelScale::Htk,
-        f_min_hz: 125.0,
-        f_max_hz: 7500.0,
-        log_offset: 1e-6,
-    }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models/yamnet");
+    Model::open_folder(folder.as_ref()).and_then(|model| model.section("recipe")).expect("the manifest of YAMNet")
 }
 
 fn vector() -> Vector {

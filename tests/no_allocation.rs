@@ -4,23 +4,13 @@
 
 use allocation_counter::measure;
 use auricle::frontend::FrontEnd;
-use auricle::frontend::recipe::{MelScale, Recipe, Spectrum, WindowFunction};
+use auricle::frontend::recipe::Recipe;
+use auricle::store::Model;
 use auricle::time::SamplePosition;
 
 fn yamnet() -> Recipe {
-    Recipe {
-        window: 400,
-        hop: 160,
-        n_fft: 512,
-        centred: false,
-        window_function: WindowFunction::HannPeriodic,
-        spectrum: Spectrum::Magnitude,
-        mels: 64,
-        mel_scale: MelScale::Htk,
-        f_min_hz: 125.0,
-        f_max_hz: 7500.0,
-        log_offset: 1e-6,
-    }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models/yamnet");
+    Model::open_folder(folder.as_ref()).and_then(|model| model.section("recipe")).expect("the manifest of YAMNet")
 }
 
 /// Pushes blocks of many sizes, with a jump now and then, and returns how many frames came out.

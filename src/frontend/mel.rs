@@ -162,22 +162,7 @@ fn filters(recipe: &Recipe) -> Vec<Filter> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn yamnet() -> Recipe {
-        Recipe {
-            window: 400,
-            hop: 160,
-            n_fft: 512,
-            centred: false,
-            window_function: WindowFunction::HannPeriodic,
-            spectrum: Spectrum::Magnitude,
-            mels: 64,
-            mel_scale: MelScale::Htk,
-            f_min_hz: 125.0,
-            f_max_hz: 7500.0,
-            log_offset: 1e-6,
-        }
-    }
+    use crate::frontend::recipe::yamnet;
 
     #[test]
     fn a_tone_is_loudest_in_its_own_band_and_bands_of_leakage_keep_their_digits() {

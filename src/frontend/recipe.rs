@@ -52,3 +52,14 @@ pub enum MelScale {
     /// 1127 ln(1 + f / 700).
     Htk,
 }
+
+/// The recipe of `models/yamnet/model.toml`, for tests.
+#[cfg(test)]
+pub(crate) fn yamnet() -> Recipe {
+    #[derive(Deserialize)]
+    struct Manifest {
+        recipe: Recipe,
+    }
+    let manifest: Manifest = toml::from_str(include_str!("../../models/yamnet/model.toml")).expect("the manifest of YAMNet");
+    manifest.recipe
+}

@@ -159,24 +159,8 @@ mod tests {
     use super::*;
     use crate::audio::pcm::ChannelChoice;
     use crate::audio::ring;
-    use crate::frontend::recipe::{MelScale, Recipe, Spectrum, WindowFunction};
+    use crate::frontend::recipe::yamnet;
     use crate::pipeline::intake::{BLOCK_FRAMES, Intake};
-
-    fn yamnet() -> Recipe {
-        Recipe {
-            window: 400,
-            hop: 160,
-            n_fft: 512,
-            centred: false,
-            window_function: WindowFunction::HannPeriodic,
-            spectrum: Spectrum::Magnitude,
-            mels: 64,
-            mel_scale: MelScale::Htk,
-            f_min_hz: 125.0,
-            f_max_hz: 7_500.0,
-            log_offset: 1e-6,
-        }
-    }
 
     /// Everything that real audio passes through between the callback and the workers' rings.
     #[test]
