@@ -1,12 +1,12 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first asks the session to end in order, a second ends the process at once.
 
-use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use signal_hook::low_level::exit;
 
 /// What a shell reports of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
@@ -23,7 +23,8 @@ pub fn on_signal(before_exit: impl FnOnce() + Send + 'static) -> Result<()> {
             if let Some(before_exit) = before_exit.take() {
                 run_within(TIDY_UP, before_exit);
             }
-            // This flushes standard output only if nobody holds its lock, so a write that hangs does not keep it.
+            // Exit handlers must not run: ONNX Runtime's take its globals from under models that still run, which then complain
+            // on a terminal that may take nothing, holding a lock that the handlers of the C++ library wait for.
             exit(INTERRUPTED);
         }
     });
