@@ -1,7 +1,8 @@
 //! ONNX Runtime and nothing else: its library, its one environment, execution providers and sessions.
 //!
 //! In: the path of a checked graph and [`GraphSettings`]. Out: a [`Graph`] that runs on the provider that was asked for;
-//! a provider that cannot run is an error here, never a silent fallback.
+//! a provider that cannot be had is an error here, never a silent fallback. Operators that it lacks are another matter: see
+//! [`Provider`].
 
 mod environment;
 mod graph;

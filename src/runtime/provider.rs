@@ -8,6 +8,15 @@ use ort::ep::{self, ExecutionProviderDispatch};
 use crate::error::{Error, ErrorKind};
 
 /// Where a graph runs. Asking for one that is not there is an error, not a slower run.
+///
+/// A GPU runs the operators that it has kernels for; ONNX Runtime gives the others to the processor and does not report which.
+/// So `cuda:0` says which provider was registered and that the graph ran, not that every operator ran there. How many do not
+/// depends on the graph: shape arithmetic nearly always, and products of weights that were quantised for a processor. Moonshine
+/// tiny as shipped is made of those: CUDA has no kernel for its `DynamicQuantizeMatMul` and `MatMulIntegerToFloat` (ONNX
+/// Runtime, `docs/OperatorKernels.md`), so it can gain little from a GPU.
+///
+/// ONNX Runtime's switch against this, `session.disable_cpu_ep_fallback`, is not used: it refuses a graph for a single shape
+/// operator on the processor, and does not look into the branches of an `If`, where a merged decoder does its work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Provider {
     /// The processor.
