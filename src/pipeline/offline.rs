@@ -143,17 +143,17 @@ impl Stages {
         Ok(())
     }
 
+    /// Ends both streams; a failure of one does not keep the other from its end.
     fn finish(&mut self) -> Result<()> {
         let bus = &self.bus;
         let mut emit = |body| bus.publish(body);
+        let (mut speech_ended, mut sound_ended) = (Ok(()), Ok(()));
         if let (Some(stream), Some(engine)) = (&mut self.speech, &self.engines.speech) {
-            let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
-            stream.finish(&mut engine, &mut emit)?;
+            speech_ended = stream.finish(&mut engine.lock().unwrap_or_else(PoisonError::into_inner), &mut emit);
         }
         if let (Some((_, stream)), Some(engine)) = (&mut self.sound, &self.engines.sound) {
-            let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
-            stream.finish(&mut engine, &mut emit)?;
+            sound_ended = stream.finish(&mut engine.lock().unwrap_or_else(PoisonError::into_inner), &mut emit);
         }
-        Ok(())
+        speech_ended.and(sound_ended)
     }
 }
