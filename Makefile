@@ -20,7 +20,6 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 AURICLE := $(TARGET)/release/auricle
 VENV := .venv
 DEMO := models/moonshine-tiny-en/two_cities.wav
-CHIME := models/moonshine-tiny-en/success.wav
 
 # Before the environment exists, and in it
 SETUP := PYTHONPATH=export $(PYTHON) -m auricle_export
@@ -34,8 +33,6 @@ help: ## this list
 demo: build ## set everything up and caption a recording of real speech, paced as if it were live
 	$(call say,captions of $(DEMO))
 	@$(AURICLE) listen --input $(DEMO) $(ARGS)
-	$(call say,sound events of $(CHIME))
-	@$(AURICLE) listen --input $(CHIME) $(ARGS)
 
 listen: build ## the same from the microphone, until Ctrl-C
 	$(call say,captions of the microphone)

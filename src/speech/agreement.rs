@@ -149,7 +149,7 @@ impl Agreement {
             distances[0] = diagonal + 1.0;
             for column in 0..cores.len() {
                 let above = distances[column + 1];
-                let changed = diagonal + 2.0 * (1.0 - strsim::normalized_levenshtein(&word.core, &cores[column]));
+                let changed = diagonal + 2.0 * (1.0 - strsim::jaro_winkler(&word.core, &cores[column]));
                 distances[column + 1] = changed.min(above + 1.0).min(distances[column] + 1.0);
                 diagonal = above;
             }
@@ -281,6 +281,13 @@ mod tests {
         }
         let (line, _) = agreement.finish(&words("The epoch of incredulity."));
         assert_eq!(line.text(), "the epoch of the incredulity.");
+        // A word that begins alike is the same word, heard to its end.
+        let mut agreement = Agreement::new(AgreementSettings::default());
+        for step in 0..4 {
+            agreement.update(&words("to heaven. We all"), at(0.3 * f64::from(step)));
+        }
+        let (line, _) = agreement.finish(&words("To heaven. We're all going."));
+        assert_eq!(line.text(), "to heaven. We all going.");
     }
 
     #[test]
