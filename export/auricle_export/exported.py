@@ -1,0 +1,3 @@
+"""Placeholder."""
+class ExportError(Exception):
+    """x"""

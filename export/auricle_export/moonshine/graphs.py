@@ -1,0 +1,309 @@
+"""Moonshine's three graphs, written from its weights (Jeffries et al., arXiv 2410.15608).
+
+- `encoder`: `input_values` f32 [1, samples] -> `last_hidden_state` f32 [1, frames, hidden]
+- `cross_kv`: `encoder_hidden_states` f32 [1, frames, hidden] -> `past_key_values.{i}.encoder.{key,value}` f32
+  [1, heads, frames, width]
+- `step`: `input_ids` i64 [1, tokens], past keys and values -> `logits` f32 [1, tokens, vocabulary],
+  `present.{i}.decoder.{key,value}` f32 [1, heads, past + tokens, width], `cross_attention` f32 [chosen heads, tokens,
+  frames]
+
+A step takes any number of tokens after any number of past ones, none included, each seeing itself and those before it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from auricle_export.moonshine.weights import DecoderLayer, EncoderLayer, Floats, Moonshine
+from auricle_export.onnx_graph import GraphWriter, Precision, Products, Quantised
+
+FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
+NORM_EPSILON = 1e-5
+Heads = Sequence[tuple[int, int]]
+"""Layer and head of the cross-attention, from 0."""
+
+
+class Writer:
+    """What the three graphs have in common: norms, products, attention, rotation."""
+
+    def __init__(self, name: str, model: Moonshine, precision: Precision, exact: bool = False) -> None:
+        """Start a graph."""
+        self.graph = GraphWriter(name)
+        self.products = Products(self.graph, precision, exact)
+        self.precision = precision
+        self.model = model
+
+    def ints(self, *values: int) -> str:
+        """A constant vector of integers, shared by all who need the same."""
+        return self.graph.shared(f"ints.{'_'.join(str(value) for value in values)}", np.array(values, np.int64))
+
+    def number(self, name: str, value: float) -> str:
+        """A constant scalar, shared."""
+        return self.graph.shared(name, np.array(value, np.float32))
+
+    def norm(self, states: str, weight: Floats, name: str) -> str:
+        """Layer normalisation, for products to read."""
+        return self.products.normed(states, weight, NORM_EPSILON, name)
+
+    def add(self, states: str, bias: Floats, name: str) -> str:
+        """Add a bias."""
+        return self.graph.node("Add", [states, self.graph.constant(f"{name}.bias", bias)], name)
+
+    def gelu(self, states: str, name: str) -> str:
+        """Gaussian error linear unit, by the error function; ONNX Runtime makes one operator of it."""
+        graph = self.graph
+        divided = graph.node("Div", [states, self.number("root_of_two", np.sqrt(2))], f"{name}.divided")
+        error = graph.node("Erf", [divided], f"{name}.erf")
+        raised = graph.node("Add", [error, self.number("one", 1)], f"{name}.raised")
+        weighed = graph.node("Mul", [states, raised], f"{name}.weighed")
+        return graph.node("Mul", [weighed, self.number("half", 0.5)], name)
+
+    def rotation(self, positions: str) -> tuple[str, str]:
+        """Cosines and sines [positions, width] of the positions i64 [positions].
+
+        Pairs of a head's dimensions stand apart by half of those that turn (`_turning_apart`); the rest do not turn.
+        """
+        frequencies = self.model.rotary_frequencies
+        still = np.zeros(self.model.width - 2 * frequencies.size, np.float32)
+        # The sine of the first of a pair is negative, the cosine is the same.
+        signed = np.concatenate([-frequencies, frequencies, still])[None]
+        graph = self.graph
+        with graph.scope("rotation"):
+            column = graph.node("Unsqueeze", [positions, self.ints(1)], "column")
+            single = graph.node("Cast", [column], "positions", to=FLOAT)
+            angles = graph.node("Mul", [single, graph.constant("frequencies", signed)], "angles")
+            return graph.node("Cos", [angles], "cosines"), graph.node("Sin", [angles], "sines")
+
+    def rotated(self, states: str, rotation: tuple[str, str], name: str) -> str:
+        """States [..., positions, width] turned by their positions."""
+        graph = self.graph
+        half = self.model.rotary_frequencies.size
+        sizes = self.ints(half, half, self.model.width - 2 * half)
+        parts = graph.nodes("Split", [states, sizes], [f"{name}.{part}" for part in ("first", "second", "still")], axis=-1)
+        swapped = graph.node("Concat", [parts[1], parts[0], parts[2]], f"{name}.swapped", axis=-1)
+        straight = graph.node("Mul", [states, rotation[0]], f"{name}.straight")
+        across = graph.node("Mul", [swapped, rotation[1]], f"{name}.across")
+        return graph.node("Add", [straight, across], name)
+
+    def by_head(self, states: str, heads: int, name: str) -> str:
+        """[1, positions, heads x width] as [1, heads, positions, width]."""
+        shape = self.ints(1, -1, heads, self.model.width)
+        reshaped = self.graph.node("Reshape", [states, shape], f"{name}.apart")
+        return self.graph.node("Transpose", [reshaped], name, perm=[0, 2, 1, 3])
+
+    def self_attention(
+        self, states: str, layer: EncoderLayer | DecoderLayer, rotation: tuple[str, str]
+    ) -> tuple[str, str, str]:
+        """Queries, keys and values f32 [1, heads, positions, width], queries and keys turned."""
+        graph, model = self.graph, self.model
+        together = Quantised.beside(
+            [
+                _turning_apart(_for_softmax(layer.query, model), model),
+                _turning_apart(layer.key, model),
+                layer.value,
+            ]
+        )
+        count = model.heads
+        heads = self.by_head(self.products.product(states, together, "qkv"), 3 * count, "heads")
+        turning, value = graph.nodes("Split", [heads, self.ints(2 * count, count)], ["turning", "value"], axis=1)
+        turned = self.rotated(turning, rotation, "turned")
+        query, key = graph.nodes("Split", [turned, self.ints(count, count)], ["query", "key"], axis=1)
+        return query, key, value
+
+    def attended(self, query: str, key: str, value: str, mask: str | None) -> tuple[str, str]:
+        """The values weighed, [1, positions, hidden], and the weights, [1, heads, positions, keys]."""
+        graph = self.graph
+        across = graph.node("Transpose", [key], "key_across", perm=[0, 1, 3, 2])
+        scores = graph.node("MatMul", [query, across], "scores")
+        if mask is not None:
+            scores = graph.node("Add", [scores, mask], "masked")
+        weights = graph.node("Softmax", [scores], "weights", axis=-1)
+        weighed = graph.node("MatMul", [weights, value], "weighed")
+        joined = graph.node("Transpose", [weighed], "joined", perm=[0, 2, 1, 3])
+        return graph.node("Reshape", [joined, self.ints(1, -1, self.model.hidden)], "context"), weights
+
+
+def encoder(model: Moonshine, precision: Precision, producer: str) -> onnx.ModelProto:
+    """Raw audio to states, 41.7 frames a second."""
+    writer = Writer("moonshine_encoder", model, precision)
+    graph = writer.graph
+    audio = graph.input("input_values", FLOAT, [1, "samples"])
+    states = _frames(writer, audio)
+    length = graph.node("Shape", [states], "frames", start=1, end=2)
+    count = graph.node("Squeeze", [length, writer.ints(0)], "frame_count")
+    scalars = [graph.shared(f"int.{value}", np.array(value, np.int64)) for value in (0, 1)]
+    positions = graph.node("Range", [scalars[0], count, scalars[1]], "positions")
+    rotation = writer.rotation(positions)
+    for index, layer in enumerate(model.encoder):
+        with graph.scope(f"layers.{index}.self_attn"):
+            normed = writer.norm(states, layer.attention_norm, "norm")
+            query, key, value = writer.self_attention(normed, layer, rotation)
+            context, _ = writer.attended(query, key, value, None)
+            projected = writer.products.product(context, layer.attention_out, "out")
+            states = graph.node("Add", [states, projected], "residual")
+        with graph.scope(f"layers.{index}.mlp"):
+            normed = writer.norm(states, layer.mlp_norm, "norm")
+            inner = writer.add(writer.products.product(normed, layer.mlp_in, "fc1"), layer.mlp_in_bias, "inner")
+            active = writer.gelu(inner, "active")
+            outer = writer.add(writer.products.product(active, layer.mlp_out, "fc2"), layer.mlp_out_bias, "outer")
+            states = graph.node("Add", [states, outer], "residual")
+    weight = graph.constant("norm.weight", model.encoder_norm)
+    graph.node("LayerNormalization", [states, weight], "=last_hidden_state", axis=-1, epsilon=NORM_EPSILON)
+    graph.output("last_hidden_state", FLOAT, [1, "frames", model.hidden])
+    return graph.finish(producer)
+
+
+def _frames(writer: Writer, audio: str) -> str:
+    """Three convolutions: strides of 64, 3 and 2 make 384 samples a frame."""
+    graph, weights = writer.graph, writer.model.convolutions
+    hidden = weights.first.shape[0]
+    with graph.scope("conv1"):
+        channel = graph.node("Unsqueeze", [audio, writer.ints(1)], "channel")
+        first = graph.node("Conv", [channel, graph.constant("weight", weights.first)], "conv", strides=[64])
+        states = graph.node("Tanh", [first], "tanh")
+        # One group: mean and deviation of everything at once. Its scale and shift are in the next convolution.
+        whole = graph.node("Reshape", [states, writer.ints(1, 1, -1)], "whole")
+        one, none = graph.constant("norm.scale", np.ones(1, np.float32)), graph.constant("norm.shift", np.zeros(1, np.float32))
+        normed = graph.node("InstanceNormalization", [whole, one, none], "normed", epsilon=NORM_EPSILON)
+        states = graph.node("Reshape", [normed, writer.ints(1, hidden, -1)], "states")
+    scaled = weights.second * weights.norm_scale[None, :, None]
+    shifted = weights.second_bias + np.einsum("oik,i->o", weights.second, weights.norm_shift, dtype=np.float64)
+    for name, weight, bias, stride in (
+        ("conv2", scaled, shifted.astype(np.float32), 3),
+        ("conv3", weights.third, weights.third_bias, 2),
+    ):
+        with graph.scope(name):
+            constants = [graph.constant("weight", weight), graph.constant("bias", bias)]
+            states = writer.gelu(graph.node("Conv", [states, *constants], "conv", strides=[stride]), "active")
+    return graph.node("Transpose", [states], "conv3.frames", perm=[0, 2, 1])
+
+
+def cross_kv(model: Moonshine, precision: Precision, producer: str) -> onnx.ModelProto:
+    """Encoder states to every layer's keys and values of the cross-attention."""
+    writer = Writer("moonshine_cross_kv", model, precision)
+    graph = writer.graph
+    states = graph.input("encoder_hidden_states", FLOAT, [1, "frames", model.hidden])
+    every = Quantised.beside([part for layer in model.decoder for part in (layer.cross_key, layer.cross_value)])
+    parts = 2 * len(model.decoder)
+    product = writer.products.product(states, every, "keys_and_values")
+    heads = writer.by_head(product, parts * model.heads, "heads")
+    names = [f"past_key_values.{i}.encoder.{what}" for i in range(len(model.decoder)) for what in ("key", "value")]
+    graph.nodes("Split", [heads, writer.ints(*[model.heads] * parts)], [f"={name}" for name in names], axis=1)
+    for name in names:
+        graph.output(name, FLOAT, [1, model.heads, "frames", model.width])
+    return graph.finish(producer)
+
+
+def step(model: Moonshine, precision: Precision, producer: str, alignment_heads: Heads) -> onnx.ModelProto:
+    """Tokens to logits, with the keys and values of the tokens before them."""
+    writer = Writer("moonshine_step", model, precision, exact=True)
+    graph = writer.graph
+    tokens = graph.input("input_ids", INT64, [1, "tokens"])
+    past: list[tuple[str, ...]] = []
+    for index in range(len(model.decoder)):
+        names = [f"past_key_values.{index}.{side}.{what}" for side in ("decoder", "encoder") for what in ("key", "value")]
+        for name in names:
+            length = "past" if ".decoder." in name else "frames"
+            graph.input(name, FLOAT, [1, model.heads, length, model.width])
+        past.append(tuple(names))
+    table = writer.products.constant(model.projection, "logits")
+    states = _embedded(writer, tokens, table)
+    positions, mask = _positions(writer, tokens, past[0][0])
+    rotation = writer.rotation(positions)
+    aligned: list[str] = []
+    for index, layer in enumerate(model.decoder):
+        past_key, past_value, cross_key, cross_value = past[index]
+        with graph.scope(f"layers.{index}.self_attn"):
+            normed = writer.norm(states, layer.attention_norm, "norm")
+            query, key, value = writer.self_attention(normed, layer, rotation)
+            keys = graph.node("Concat", [past_key, key], f"=present.{index}.decoder.key", axis=2)
+            values = graph.node("Concat", [past_value, value], f"=present.{index}.decoder.value", axis=2)
+            context, _ = writer.attended(query, keys, values, mask)
+            projected = writer.products.product(context, layer.attention_out, "out")
+            states = graph.node("Add", [states, projected], "residual")
+        with graph.scope(f"layers.{index}.cross_attn"):
+            normed = writer.norm(states, layer.cross_norm, "norm")
+            projected = writer.products.product(normed, _for_softmax(layer.cross_query, model), "q")
+            query = writer.by_head(projected, model.heads, "query")
+            context, weights = writer.attended(query, cross_key, cross_value, None)
+            chosen = [head for of_layer, head in alignment_heads if of_layer == index]
+            if chosen:
+                aligned.append(graph.node("Gather", [weights, writer.ints(*chosen)], "aligned", axis=1))
+            projected = writer.products.product(context, layer.cross_out, "out")
+            states = graph.node("Add", [states, projected], "residual")
+        with graph.scope(f"layers.{index}.mlp"):
+            states = _gated(writer, states, layer)
+    normed = writer.norm(states, model.decoder_norm, "norm")
+    writer.products.product(normed, model.projection, "=logits", table)
+    graph.output("logits", FLOAT, [1, "tokens", model.vocabulary])
+    for index in range(len(model.decoder)):
+        for what in ("key", "value"):
+            graph.output(f"present.{index}.decoder.{what}", FLOAT, [1, model.heads, "present", model.width])
+    joined = graph.node("Concat", aligned, "alignment.heads", axis=1) if len(aligned) > 1 else aligned[0]
+    graph.node("Squeeze", [joined, writer.ints(0)], "=cross_attention")
+    graph.output("cross_attention", FLOAT, [len(alignment_heads), "tokens", "frames"])
+    return graph.finish(producer)
+
+
+def _embedded(writer: Writer, tokens: str, table: str) -> str:
+    """Tokens [1, tokens] as states [1, tokens, hidden]: columns of the projection, which is the embedding."""
+    graph, weights = writer.graph, writer.model.projection
+    with graph.scope("embedding"):
+        columns = graph.node("Gather", [table, tokens], "columns", axis=1)
+        rows = graph.node("Transpose", [columns], "rows", perm=[1, 2, 0])
+        if writer.precision == "fp32":
+            return rows
+        single = graph.node("Cast", [rows], "single", to=FLOAT)
+        if writer.precision == "fp16":
+            return single
+        zero, scale = weights.zero_point[:1].astype(np.float32), weights.scale[:1]
+        centred = graph.node("Sub", [single, graph.constant("zero_point", zero)], "centred")
+        return graph.node("Mul", [centred, graph.constant("scale", scale)], "states")
+
+
+def _positions(writer: Writer, tokens: str, past_key: str) -> tuple[str, str]:
+    """Positions i64 [tokens], and the mask f32 [tokens, past + tokens] that hides what comes later."""
+    graph = writer.graph
+    with graph.scope("positions"):
+        zero, one = (graph.shared(f"int.{value}", np.array(value, np.int64)) for value in (0, 1))
+        count = graph.node("Squeeze", [graph.node("Shape", [tokens], "shape", start=1, end=2), writer.ints(0)], "count")
+        length = graph.node("Shape", [past_key], "past_shape", start=2, end=3)
+        first = graph.node("Squeeze", [length, writer.ints(0)], "first")
+        last = graph.node("Add", [first, count], "last")
+        queries = graph.node("Range", [first, last, one], "queries")
+        keys = graph.node("Range", [zero, last, one], "keys")
+        column = graph.node("Unsqueeze", [queries, writer.ints(1)], "column")
+        later = graph.node("Greater", [keys, column], "later")
+        hidden = graph.constant("hidden", np.array(-np.inf, np.float32))
+        mask = graph.node("Where", [later, hidden, writer.number("nothing", 0)], "mask")
+        return queries, mask
+
+
+def _gated(writer: Writer, states: str, layer: DecoderLayer) -> str:
+    graph = writer.graph
+    normed = writer.norm(states, layer.mlp_norm, "norm")
+    both = writer.add(writer.products.product(normed, layer.mlp_in, "fc1"), layer.mlp_in_bias, "both")
+    inner = layer.mlp_out.values.shape[0]
+    value, gate = graph.nodes("Split", [both, writer.ints(inner, inner)], ["value", "gate"], axis=-1)
+    open_ = graph.node("Sigmoid", [gate], "open")
+    silu = graph.node("Mul", [gate, open_], "silu")
+    active = graph.node("Mul", [silu, value], "active")
+    outer = writer.add(writer.products.product(active, layer.mlp_out, "fc2"), layer.mlp_out_bias, "outer")
+    return graph.node("Add", [states, outer], "residual")
+
+
+def _for_softmax(query: Quantised, model: Moonshine) -> Quantised:
+    """Queries divided by the root of a head's width, so that scores need not be."""
+    return query.scaled(np.full(model.hidden, model.width**-0.5, np.float32))
+
+
+def _turning_apart(weights: Quantised, model: Moonshine) -> Quantised:
+    """Outputs reordered within each head: the source turns neighbours as a pair, these graphs turn halves.
+
+    Queries and keys are reordered alike, so their products are the same.
+    """
+    turning = 2 * model.rotary_frequencies.size
+    within = np.concatenate([np.arange(0, turning, 2), np.arange(1, turning, 2), np.arange(turning, model.width)])
+    return weights.reordered(np.concatenate([head * model.width + within for head in range(model.heads)]))

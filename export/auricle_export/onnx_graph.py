@@ -1,0 +1,250 @@
+"""A small writer of ONNX graphs: in come operators in order, out goes a checked model with named nodes and no leftovers.
+
+Every value has the name that was given to it, every constant is one that a node reads, and the same calls give the same
+bytes. What a matrix product is made of (`Products`) depends on the precision of the export.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 17
+"""Has LayerNormalization; ONNX Runtime runs it from 1.13 on."""
+IR_VERSION = 8
+FINER = 254
+"""Steps of the second rounding in one of the first: half a step either way fills 8 bits."""
+MINIMUM_ORT = "1.20"
+"""The oldest ONNX Runtime that Auricle loads; the graphs themselves would run on older ones."""
+
+Precision = Literal["fp32", "fp16", "int8"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """Weights as 8-bit integers: `scale * (values - zero_point)`, [inputs, outputs], scale and zero point [outputs]."""
+
+    values: npt.NDArray[np.int8]
+    scale: npt.NDArray[np.float32]
+    zero_point: npt.NDArray[np.int8]
+
+    def floats(self) -> npt.NDArray[np.float32]:
+        """The weights they stand for."""
+        return (self.values.astype(np.float32) - self.zero_point.astype(np.float32)) * self.scale
+
+    @staticmethod
+    def of(weights: npt.NDArray[np.float32]) -> "Quantised":
+        """Round floats to 8 bits, symmetrically, each output with a scale of its own."""
+        scale = np.maximum(np.abs(weights).max(axis=0), np.float32(1e-12)) / np.float32(127)
+        values = np.rint(weights / scale).astype(np.int8)
+        return Quantised(values, scale.astype(np.float32), np.zeros(weights.shape[1], np.int8))
+
+    @staticmethod
+    def beside(parts: "Sequence[Quantised]") -> "Quantised":
+        """Several products of one input as a single product, outputs one after the other."""
+        return Quantised(
+            np.concatenate([part.values for part in parts], axis=1),
+            np.concatenate([part.scale for part in parts]),
+            np.concatenate([part.zero_point for part in parts]),
+        )
+
+    def scaled(self, factors: npt.NDArray[np.float32]) -> "Quantised":
+        """The same integers, each output multiplied by its factor."""
+        return Quantised(self.values, self.scale * factors, self.zero_point)
+
+    def reordered(self, order: npt.NDArray[np.int64]) -> "Quantised":
+        """The outputs in another order."""
+        return Quantised(self.values[:, order], self.scale[order], self.zero_point[order])
+
+
+class GraphWriter:
+    """One graph as it is written. Values are named by scope: `layers.0.mlp.fc1`."""
+
+    def __init__(self, name: str) -> None:
+        """Start an empty graph."""
+        self._name = name
+        self._scope: list[str] = []
+        self._nodes: list[onnx.NodeProto] = []
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._names: set[str] = set()
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Everything written inside is named below `name`."""
+        self._scope.append(name)
+        try:
+            yield
+        finally:
+            self._scope.pop()
+
+    def input(self, name: str, element: int, shape: Sequence[int | str]) -> str:
+        """Declare an input; axes with a name are dynamic."""
+        self._inputs.append(helper.make_tensor_value_info(self._claim(name), element, list(shape)))
+        return name
+
+    def output(self, name: str, element: int, shape: Sequence[int | str]) -> str:
+        """Declare an output: the name of a value that a node makes."""
+        self._outputs.append(helper.make_tensor_value_info(name, element, list(shape)))
+        return name
+
+    def constant(self, name: str, value: Array) -> str:
+        """Add a constant to the scope."""
+        full = self._claim(".".join([*self._scope, name]))
+        self._constants[full] = numpy_helper.from_array(np.ascontiguousarray(value), full)
+        return full
+
+    def shared(self, name: str, value: Array) -> str:
+        """Add a constant that belongs to no scope, once."""
+        if name not in self._constants:
+            self._names.add(name)
+            self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def node(self, operator: str, inputs: Sequence[str], name: str, **attributes: object) -> str:
+        """Add an operator with one result, called `name` in the scope (or `=name` for a name outside it)."""
+        return self.nodes(operator, inputs, [name], **attributes)[0]
+
+    def nodes(self, operator: str, inputs: Sequence[str], names: Sequence[str], **attributes: object) -> list[str]:
+        """Add an operator with several results."""
+        outputs = [
+            self._claim(name[1:]) if name.startswith("=") else self._claim(".".join([*self._scope, name]))
+            for name in names
+        ]
+        self._nodes.append(helper.make_node(operator, list(inputs), outputs, name=outputs[0], **attributes))
+        return outputs
+
+    def finish(self, producer: str) -> onnx.ModelProto:
+        """Give the model, checked; `ValueError` where a constant or a value is read by nobody."""
+        read = {name for node in self._nodes for name in node.input} | {output.name for output in self._outputs}
+        made = {name for node in self._nodes for name in node.output} | set(self._constants)
+        if unused := sorted((made | {value.name for value in self._inputs}) - read):
+            raise ValueError(f"{self._name}: nobody reads {', '.join(unused)}")
+        graph = helper.make_graph(
+            self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values())
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+        model.ir_version = IR_VERSION
+        model.producer_name, _, model.producer_version = producer.partition(" ")
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def _claim(self, name: str) -> str:
+        if name in self._names:
+            raise ValueError(f"{self._name}: {name} is there already")
+        self._names.add(name)
+        return name
+
+
+def write(model: onnx.ModelProto, path: Path) -> None:
+    """Write a model; the same model gives the same bytes."""
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+class Products:
+    """Matrix products with constant weights, [1, rows, inputs] x [inputs, outputs], in one precision.
+
+    int8: activations are rounded to 8 bits around 128 in steps of a row's largest magnitude / 127, and the product is
+    one of integers. No row depends on another. With `exact`, what that rounding leaves is rounded to 8 bits once more and
+    multiplied in the same operator, as a second batch: the weights are read once, and activations have 15 bits. So little
+    is lost that a row's result does not tell how many rows were computed with it, as floats may by a last bit.
+    fp16: weights and product in half precision, everything around them in single.
+    """
+
+    def __init__(self, writer: GraphWriter, precision: Precision, exact: bool = False) -> None:
+        """Write into `writer`."""
+        self._writer = writer
+        self._precision = precision
+        self._exact = exact
+        self._rounded: dict[str, tuple[str, str | None, float]] = {}
+
+    def normed(self, states: str, weight: npt.NDArray[np.float32], epsilon: float, name: str) -> str:
+        """Layer normalisation without a shift, for products alone to read.
+
+        Its results have a bound (sqrt of their number times the largest weight), so 15 bits can do without looking for
+        each row's largest: the step of the rounding is in the weight already.
+        """
+        step = 1.0
+        if self._precision == "int8" and self._exact:
+            step = float(np.sqrt(weight.size) * np.abs(weight).max() / 127)
+        scale = self._writer.constant(f"{name}.weight", (weight / step).astype(np.float32))
+        normed = self._writer.node("LayerNormalization", [states, scale], name, axis=-1, epsilon=epsilon)
+        if step != 1.0:
+            self._rounded[normed] = (self._planes(normed), None, step)
+        return normed
+
+    def constant(self, weights: Quantised, name: str) -> str:
+        """Write the weights alone, as this precision has them; `product` takes what it returns."""
+        label = f"{name.removeprefix('=')}.weight"
+        if self._precision == "int8":
+            return self._writer.constant(label, weights.values)
+        floats = weights.floats()
+        return self._writer.constant(label, floats.astype(np.float16) if self._precision == "fp16" else floats)
+
+    def product(self, activations: str, weights: Quantised, name: str, constant: str | None = None) -> str:
+        """Write `activations x weights`; the result is f32. `constant`: the weights, where they were written before."""
+        writer, label = self._writer, name.removeprefix("=")
+        constant = constant or self.constant(weights, name)
+        if self._precision == "fp32":
+            return writer.node("MatMul", [activations, constant], name)
+        if self._precision == "fp16":
+            half = writer.node("Cast", [activations], f"{label}.half", to=TensorProto.FLOAT16)
+            product = writer.node("MatMul", [half, constant], f"{label}.product")
+            return writer.node("Cast", [product], name, to=TensorProto.FLOAT)
+        rounded, row_step, step = self._rows(activations)
+        inputs = [rounded, constant, self._zero_point()]
+        if weights.zero_point.any():
+            inputs.append(writer.constant(f"{label}.zero_point", weights.zero_point))
+        whole = writer.node("MatMulInteger", inputs, f"{label}.integers")
+        single = writer.node("Cast", [whole], f"{label}.floats", to=TensorProto.FLOAT)
+        scale = (weights.scale * np.float32(step)).astype(np.float32)
+        if self._exact:
+            scale = np.stack([scale, scale / np.float32(FINER)])[:, None]
+        last = name if row_step is None and not self._exact else f"{label}.scaled"
+        result = writer.node("Mul", [single, writer.constant(f"{label}.scale", scale)], last)
+        if self._exact:
+            last = name if row_step is None else f"{label}.summed"
+            planes = writer.shared("planes", np.array([0], np.int64))
+            result = writer.node("ReduceSum", [result, planes], last, keepdims=1)
+        return result if row_step is None else writer.node("Mul", [result, row_step], name)
+
+    def _rows(self, activations: str) -> tuple[str, str | None, float]:
+        """The integers, each row's own step (where it has one) and the step common to all."""
+        if activations not in self._rounded:
+            writer = self._writer
+            base = activations.rpartition(".")[2]
+            magnitude = writer.node("Abs", [activations], f"{base}.magnitude")
+            largest = writer.node("ReduceMax", [magnitude], f"{base}.largest", axes=[-1], keepdims=1)
+            least = writer.shared("least_magnitude", np.array(1e-9, np.float32))
+            divisor = writer.node("Max", [largest, least], f"{base}.divisor")
+            unit = writer.node("Div", [activations, divisor], f"{base}.unit")
+            if self._exact:
+                steps = writer.node("Mul", [unit, writer.shared("steps", np.array(127, np.float32))], f"{base}.steps")
+                rounded = self._planes(steps)
+            else:
+                step = writer.shared("unit_step", np.array(1 / 127, np.float32))
+                rounded = writer.node("QuantizeLinear", [unit, step, self._zero_point()], f"{base}.rows")
+            self._rounded[activations] = (rounded, divisor, 1 / 127)
+        return self._rounded[activations]
+
+    def _planes(self, steps: str) -> str:
+        """Activations in steps [1, rows, inputs] as two batches of integers: rounded, and what is left, finer."""
+        writer, base = self._writer, steps.rpartition(".")[2]
+        coarse = writer.node("Round", [steps], f"{base}.coarse")
+        left = writer.node("Sub", [steps, coarse], f"{base}.left")
+        finer = writer.node("Mul", [left, writer.shared("finer", np.array(FINER, np.float32))], f"{base}.finer")
+        both = writer.node("Concat", [coarse, finer], f"{base}.planes", axis=0)
+        one = writer.shared("one_step", np.array(1, np.float32))
+        return writer.node("QuantizeLinear", [both, one, self._zero_point()], f"{base}.rows")
+
+    def _zero_point(self) -> str:
+        return self._writer.shared("activation_zero_point", np.array(128, np.uint8))
