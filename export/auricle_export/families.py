@@ -19,8 +19,5 @@ def load(name: str) -> Family:
     try:
         return cast(Family, importlib.import_module(FAMILIES[name]))
     except ModuleNotFoundError as error:
-        if error.name == "torch":
-            way_out = "run 'make torch'"
-        else:
-            way_out = "run 'make venv', and use the Python in .venv"
+        way_out = "run 'make torch'" if error.name == "torch" else "run 'make venv', and use the Python in .venv"
         raise ExportError(f"the exporter of {name} needs the module {error.name!r}; {way_out}") from error
