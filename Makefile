@@ -5,8 +5,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo listen test build install models library venv packages accuracy footprint lint clean pins \
-        test-packages test-venv cargo
+.PHONY: help demo listen test build install models library library-oldest venv torch packages accuracy footprint lint \
+        clean pins test-packages test-venv cargo
 
 # A Python of 3.11 or newer to make the environment with
 PYTHON ?= python3
@@ -28,7 +28,7 @@ say = @printf '%s\n' "== $(1)"
 
 help: ## this list
 	@printf 'make TARGET [PYTHON=python3.11] [PREFIX=/usr/local] [DESTDIR=] [ARGS="..."]\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## set everything up and caption a recording of real speech, paced as if it were live
 	$(call say,captions of $(DEMO))
@@ -38,7 +38,7 @@ listen: build ## the same from the microphone, until Ctrl-C
 	$(call say,captions of the microphone)
 	@$(AURICLE) listen $(ARGS)
 
-test: test-packages venv test-venv models library cargo ## set everything up and run every test
+test: test-packages venv test-venv models library library-oldest cargo ## set everything up and run every test
 	$(call say,cargo test)
 	@cargo test --locked
 	$(call say,pytest)
@@ -58,7 +58,7 @@ install: ## the binary, its library and models under PREFIX (as root: `make buil
 	@install -m 644 $(TARGET)/lib/auricle/libonnxruntime.so $(DESTDIR)$(PREFIX)/lib/auricle/libonnxruntime.so
 	@cp -R --preserve=mode,timestamps models/. $(DESTDIR)$(PREFIX)/share/auricle/models
 
-models: venv ## every file of every model, checked by sha256 against its model.toml
+models: venv ## every file of every model, brought or built, checked by sha256 against its model.toml
 	$(call say,models)
 	@$(PY) -m auricle_export fetch
 	@mkdir -p $(TARGET)/share/auricle
@@ -68,9 +68,17 @@ library: venv ## libonnxruntime.so out of its hash-pinned wheel, where the binar
 	$(call say,ONNX Runtime)
 	@$(PY) -m auricle_export library $(TARGET)/lib/auricle
 
+library-oldest: venv ## the oldest ONNX Runtime supported, for the tests that load every model under it
+	$(call say,oldest ONNX Runtime)
+	@$(PY) -m auricle_export library --oldest $(TARGET)/lib/auricle-oldest
+
 venv: packages ## the Python environment in .venv, from hash-pinned requirements
 	$(call say,Python environment)
 	@$(SETUP) environment $(VENV) export/requirements.txt
+
+torch: venv ## PyTorch into .venv, for exporters of models trained elsewhere and their tests; 4 GB, never needed otherwise
+	$(call say,PyTorch)
+	@$(SETUP) environment $(VENV) export/requirements-torch.txt
 
 packages: ## the Debian packages that a build needs, where missing (through sudo when not root)
 	$(call say,Debian packages)
@@ -97,10 +105,10 @@ lint: packages venv test-venv cargo ## format, clippy, documentation and Python 
 
 pins: venv ## write export/requirements*.txt anew from their .in files, with the hash of every wheel
 	$(call say,pins)
-	@$(PYTHON) -m venv --clear .cache/pins && .cache/pins/bin/pip install --quiet pip-tools==7.6.2
-	@cd export && for name in requirements requirements-test; do CUSTOM_COMPILE_COMMAND="make pins" \
-	../.cache/pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url \
-	--no-emit-find-links --no-emit-trusted-host --output-file $$name.txt $$name.in; done
+	@$(PYTHON) -m venv --clear .cache/pins && .cache/pins/bin/pip install --quiet uv==0.13.9
+	@cd export && for name in requirements requirements-test requirements-torch; do UV_CUSTOM_COMPILE_COMMAND="make pins" \
+	../.cache/pins/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+	--generate-hashes --only-binary :all: --no-emit-index-url --output-file $$name.txt $$name.in || exit 1; done
 
 clean: ## remove what was built and the environment; fetched models stay
 	@cargo clean

@@ -4,4 +4,4 @@
 `library`, `fetch` and what they import) use the standard library alone, so they run before anything is installed.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
