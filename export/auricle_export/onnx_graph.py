@@ -129,9 +129,7 @@ class GraphWriter:
         made = {name for node in self._nodes for name in node.output} | set(self._constants)
         if unused := sorted((made | {value.name for value in self._inputs}) - read):
             raise ValueError(f"{self._name}: nobody reads {', '.join(unused)}")
-        graph = helper.make_graph(
-            self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values())
-        )
+        graph = helper.make_graph(self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values()))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
         model.ir_version = IR_VERSION
         model.producer_name, _, model.producer_version = producer.partition(" ")

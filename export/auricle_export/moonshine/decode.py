@@ -69,7 +69,9 @@ class Decoder:
         limit = math.ceil(len(audio) / SAMPLE_RATE_HZ * TOKENS_PER_SECOND)
         return Utterance(dict(zip(self._cross_names, cross, strict=True)), limit)
 
-    def call(self, heard: Utterance, tokens: Sequence[int], past: Sequence[Floats]) -> tuple[Floats, list[Floats], Floats]:
+    def call(
+        self, heard: Utterance, tokens: Sequence[int], past: Sequence[Floats]
+    ) -> tuple[Floats, list[Floats], Floats]:
         """One call of `step`: logits [tokens, vocabulary], present keys and values, attention [heads, tokens, frames]."""
         feeds = heard.cross | {"input_ids": np.array([tokens], np.int64)} | dict(zip(self._past, past, strict=True))
         logits, attention, *present = self._step.run(["logits", "cross_attention", *self._present], feeds)

@@ -81,7 +81,9 @@ class Writer:
         graph = self.graph
         half = self.model.rotary_frequencies.size
         sizes = self.ints(half, half, self.model.width - 2 * half)
-        parts = graph.nodes("Split", [states, sizes], [f"{name}.{part}" for part in ("first", "second", "still")], axis=-1)
+        parts = graph.nodes(
+            "Split", [states, sizes], [f"{name}.{part}" for part in ("first", "second", "still")], axis=-1
+        )
         swapped = graph.node("Concat", [parts[1], parts[0], parts[2]], f"{name}.swapped", axis=-1)
         straight = graph.node("Mul", [states, rotation[0]], f"{name}.straight")
         across = graph.node("Mul", [swapped, rotation[1]], f"{name}.across")
@@ -165,7 +167,10 @@ def _frames(writer: Writer, audio: str) -> str:
         states = graph.node("Tanh", [first], "tanh")
         # One group: mean and deviation of everything at once. Its scale and shift are in the next convolution.
         whole = graph.node("Reshape", [states, writer.ints(1, 1, -1)], "whole")
-        one, none = graph.constant("norm.scale", np.ones(1, np.float32)), graph.constant("norm.shift", np.zeros(1, np.float32))
+        one, none = (
+            graph.constant("norm.scale", np.ones(1, np.float32)),
+            graph.constant("norm.shift", np.zeros(1, np.float32)),
+        )
         normed = graph.node("InstanceNormalization", [whole, one, none], "normed", epsilon=NORM_EPSILON)
         states = graph.node("Reshape", [normed, writer.ints(1, hidden, -1)], "states")
     scaled = weights.second * weights.norm_scale[None, :, None]
@@ -203,7 +208,9 @@ def step(model: Moonshine, precision: Precision, producer: str, alignment_heads:
     tokens = graph.input("input_ids", INT64, [1, "tokens"])
     past: list[tuple[str, ...]] = []
     for index in range(len(model.decoder)):
-        names = [f"past_key_values.{index}.{side}.{what}" for side in ("decoder", "encoder") for what in ("key", "value")]
+        names = [
+            f"past_key_values.{index}.{side}.{what}" for side in ("decoder", "encoder") for what in ("key", "value")
+        ]
         for name in names:
             length = "past" if ".decoder." in name else "frames"
             graph.input(name, FLOAT, [1, model.heads, length, model.width])

@@ -307,9 +307,7 @@ def _signed(values: npt.NDArray[np.generic], scale: float, zero: int) -> Quantis
     if values.dtype != np.int8 or not -128 <= zero <= 127:
         raise ExportError(f"weights of {values.dtype} with the zero point {zero}, expected 8 bits")
     outputs = values.shape[1]
-    return Quantised(
-        np.ascontiguousarray(values), np.full(outputs, scale, np.float32), np.full(outputs, zero, np.int8)
-    )
+    return Quantised(np.ascontiguousarray(values), np.full(outputs, scale, np.float32), np.full(outputs, zero, np.int8))
 
 
 def as_onnx(path: Path) -> onnx.ModelProto:
