@@ -18,8 +18,13 @@ from onnx import TensorProto, helper, numpy_helper
 OPSET = 17
 """Has LayerNormalization; ONNX Runtime runs it from 1.13 on."""
 IR_VERSION = 8
-FINER = 254
-"""Steps of the second rounding in one of the first: half a step either way fills 8 bits."""
+STEPS = 63
+"""Steps of an activation either way, around a zero point of 64: no unsigned byte above 127. On x86 processors without VNNI
+ONNX Runtime adds products of bytes in pairs of 16 bits; 2 x 127 x 128 fits into them, where 2 x 255 x 128 would be cut off."""
+FINER = 2 * STEPS
+"""Finer steps in a step: half a step either way."""
+ROUNDINGS = 3
+"""What a rounding leaves is rounded again in finer steps, so that activations have 20 bits, close to a float's 24."""
 MINIMUM_ORT = "1.20"
 """The oldest ONNX Runtime that Auricle loads; the graphs themselves would run on older ones."""
 
@@ -151,37 +156,37 @@ def write(model: onnx.ModelProto, path: Path) -> None:
 class Products:
     """Matrix products with constant weights, [1, rows, inputs] x [inputs, outputs], in one precision.
 
-    int8: activations are rounded to 8 bits around 128 in steps of a row's largest magnitude / 127, and the product is
-    one of integers. No row depends on another. With `exact`, what that rounding leaves is rounded to 8 bits once more and
-    multiplied in the same operator, as a second batch: the weights are read once, and activations have 15 bits. So little
-    is lost that a row's result does not tell how many rows were computed with it, as floats may by a last bit.
+    int8 keeps weights as 8-bit integers. Where few rows are multiplied, reading the weights is what takes time, so
+    `integers` multiplies integers: activations are rounded to whole steps, what that leaves to finer ones, what that leaves
+    to finer ones still, and all are multiplied in one operator, as a batch: the weights are read once. So little is lost
+    that a row's result does not tell how many rows were computed with it, no more than floats do; with one rounding to 8
+    bits, a last bit of a float that falls otherwise can move an activation by a whole step. Where many rows are multiplied
+    that would cost more than it saves, so the weights become floats once, when the graph is loaded.
     fp16: weights and product in half precision, everything around them in single.
     """
 
-    def __init__(self, writer: GraphWriter, precision: Precision, exact: bool = False) -> None:
-        """Write into `writer`."""
+    def __init__(self, writer: GraphWriter, precision: Precision, integers: bool = False) -> None:
+        """Write into `writer`; `integers`: multiply integers where the precision is int8."""
         self._writer = writer
         self._precision = precision
-        self._exact = exact
+        self._integers = integers and precision == "int8"
         self._rounded: dict[str, tuple[str, str | None, float]] = {}
 
     def normed(self, states: str, weight: npt.NDArray[np.float32], epsilon: float, name: str) -> str:
         """Layer normalisation without a shift, for products alone to read.
 
-        Its results have a bound (sqrt of their number times the largest weight), so 15 bits can do without looking for
-        each row's largest: the step of the rounding is in the weight already.
+        Its results have a bound, sqrt of their number times the largest weight. There are steps enough to round
+        all rows by that bound, and the step is divided out of the weight already.
         """
-        step = 1.0
-        if self._precision == "int8" and self._exact:
-            step = float(np.sqrt(weight.size) * np.abs(weight).max() / 127)
+        step = float(np.sqrt(weight.size) * np.abs(weight).max() / STEPS) if self._integers else 1.0
         scale = self._writer.constant(f"{name}.weight", (weight / step).astype(np.float32))
         normed = self._writer.node("LayerNormalization", [states, scale], name, axis=-1, epsilon=epsilon)
-        if step != 1.0:
-            self._rounded[normed] = (self._planes(normed), None, step)
+        if self._integers:
+            self._rounded[normed] = (self._planes(normed, name), None, step)
         return normed
 
     def constant(self, weights: Quantised, name: str) -> str:
-        """Write the weights alone, as this precision has them; `product` takes what it returns."""
+        """Write the weights alone, as this precision stores them; `product` takes what it returns."""
         label = f"{name.removeprefix('=')}.weight"
         if self._precision == "int8":
             return self._writer.constant(label, weights.values)
@@ -192,12 +197,27 @@ class Products:
         """Write `activations x weights`; the result is f32. `constant`: the weights, where they were written before."""
         writer, label = self._writer, name.removeprefix("=")
         constant = constant or self.constant(weights, name)
-        if self._precision == "fp32":
-            return writer.node("MatMul", [activations, constant], name)
+        if self._integers:
+            return self._integer_product(activations, weights, constant, name)
         if self._precision == "fp16":
             half = writer.node("Cast", [activations], f"{label}.half", to=TensorProto.FLOAT16)
             product = writer.node("MatMul", [half, constant], f"{label}.product")
             return writer.node("Cast", [product], name, to=TensorProto.FLOAT)
+        if self._precision == "int8":
+            constant = self._floats(constant, weights, label)
+        return writer.node("MatMul", [activations, constant], name)
+
+    def _floats(self, constant: str, weights: Quantised, label: str) -> str:
+        """Stored integers as floats, by operators that ONNX Runtime computes once (DequantizeLinear it would keep)."""
+        writer = self._writer
+        single = writer.node("Cast", [constant], f"{label}.single", to=TensorProto.FLOAT)
+        if weights.zero_point.any():
+            zero = writer.constant(f"{label}.zero_point", weights.zero_point.astype(np.float32))
+            single = writer.node("Sub", [single, zero], f"{label}.centred")
+        return writer.node("Mul", [single, writer.constant(f"{label}.scale", weights.scale)], f"{label}.floats")
+
+    def _integer_product(self, activations: str, weights: Quantised, constant: str, name: str) -> str:
+        writer, label = self._writer, name.removeprefix("=")
         rounded, row_step, step = self._rows(activations)
         inputs = [rounded, constant, self._zero_point()]
         if weights.zero_point.any():
@@ -205,14 +225,12 @@ class Products:
         whole = writer.node("MatMulInteger", inputs, f"{label}.integers")
         single = writer.node("Cast", [whole], f"{label}.floats", to=TensorProto.FLOAT)
         scale = (weights.scale * np.float32(step)).astype(np.float32)
-        if self._exact:
-            scale = np.stack([scale, scale / np.float32(FINER)])[:, None]
-        last = name if row_step is None and not self._exact else f"{label}.scaled"
-        result = writer.node("Mul", [single, writer.constant(f"{label}.scale", scale)], last)
-        if self._exact:
-            last = name if row_step is None else f"{label}.summed"
-            planes = writer.shared("planes", np.array([0], np.int64))
-            result = writer.node("ReduceSum", [result, planes], last, keepdims=1)
+        scales = writer.constant(f"{label}.scale", np.stack([scale / np.float32(FINER**i) for i in range(ROUNDINGS)])[:, None])
+        planes = writer.node("Mul", [single, scales], f"{label}.planes")
+        first_axis = writer.shared("first_axis", np.array([0], np.int64))
+        result = writer.node(
+            "ReduceSum", [planes, first_axis], name if row_step is None else f"{label}.sum", keepdims=1
+        )
         return result if row_step is None else writer.node("Mul", [result, row_step], name)
 
     def _rows(self, activations: str) -> tuple[str, str | None, float]:
@@ -225,24 +243,23 @@ class Products:
             least = writer.shared("least_magnitude", np.array(1e-9, np.float32))
             divisor = writer.node("Max", [largest, least], f"{base}.divisor")
             unit = writer.node("Div", [activations, divisor], f"{base}.unit")
-            if self._exact:
-                steps = writer.node("Mul", [unit, writer.shared("steps", np.array(127, np.float32))], f"{base}.steps")
-                rounded = self._planes(steps)
-            else:
-                step = writer.shared("unit_step", np.array(1 / 127, np.float32))
-                rounded = writer.node("QuantizeLinear", [unit, step, self._zero_point()], f"{base}.rows")
-            self._rounded[activations] = (rounded, divisor, 1 / 127)
+            steps = writer.node("Mul", [unit, writer.shared("steps", np.array(STEPS, np.float32))], f"{base}.steps")
+            self._rounded[activations] = (self._planes(steps, base), divisor, 1 / STEPS)
         return self._rounded[activations]
 
-    def _planes(self, steps: str) -> str:
-        """Activations in steps [1, rows, inputs] as two batches of integers: rounded, and what is left, finer."""
-        writer, base = self._writer, steps.rpartition(".")[2]
-        coarse = writer.node("Round", [steps], f"{base}.coarse")
-        left = writer.node("Sub", [steps, coarse], f"{base}.left")
-        finer = writer.node("Mul", [left, writer.shared("finer", np.array(FINER, np.float32))], f"{base}.finer")
-        both = writer.node("Concat", [coarse, finer], f"{base}.planes", axis=0)
+    def _planes(self, steps: str, base: str) -> str:
+        """Activations in steps [1, rows, inputs], -63 to 63, as integers [roundings, rows, inputs], each of what is left."""
+        writer = self._writer
+        planes, left = [], steps
+        finer = writer.shared("finer", np.array(FINER, np.float32))
+        for index in range(ROUNDINGS - 1):
+            rounded = writer.node("Round", [left], f"{base}.round.{index}")
+            rest = writer.node("Sub", [left, rounded], f"{base}.rest.{index}")
+            planes.append(left)
+            left = writer.node("Mul", [rest, finer], f"{base}.finer.{index}")
+        whole = writer.node("Concat", [*planes, left], f"{base}.planes", axis=0)
         one = writer.shared("one_step", np.array(1, np.float32))
-        return writer.node("QuantizeLinear", [both, one, self._zero_point()], f"{base}.rows")
+        return writer.node("QuantizeLinear", [whole, one, self._zero_point()], f"{base}.integers")
 
     def _zero_point(self) -> str:
-        return self._writer.shared("activation_zero_point", np.array(128, np.uint8))
+        return self._writer.shared("activation_zero_point", np.array(STEPS + 1, np.uint8))

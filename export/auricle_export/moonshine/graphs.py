@@ -28,10 +28,10 @@ Heads = Sequence[tuple[int, int]]
 class Writer:
     """What the three graphs have in common: norms, products, attention, rotation."""
 
-    def __init__(self, name: str, model: Moonshine, precision: Precision, exact: bool = False) -> None:
+    def __init__(self, name: str, model: Moonshine, precision: Precision, integers: bool = False) -> None:
         """Start a graph."""
         self.graph = GraphWriter(name)
-        self.products = Products(self.graph, precision, exact)
+        self.products = Products(self.graph, precision, integers)
         self.precision = precision
         self.model = model
 
@@ -203,7 +203,7 @@ def cross_kv(model: Moonshine, precision: Precision, producer: str) -> onnx.Mode
 
 def step(model: Moonshine, precision: Precision, producer: str, alignment_heads: Heads) -> onnx.ModelProto:
     """Tokens to logits, with the keys and values of the tokens before them."""
-    writer = Writer("moonshine_step", model, precision, exact=True)
+    writer = Writer("moonshine_step", model, precision, integers=True)
     graph = writer.graph
     tokens = graph.input("input_ids", INT64, [1, "tokens"])
     past: list[tuple[str, ...]] = []
