@@ -112,7 +112,7 @@ pins: venv ## write export/requirements*.txt anew from their .in files, with the
 
 clean: ## remove what was built and the environment; fetched models stay
 	@cargo clean
-	@rm -rf $(TARGET)/lib/auricle $(TARGET)/share/auricle $(VENV) .cache
+	@rm -rf $(TARGET)/lib/auricle $(TARGET)/lib/auricle-oldest $(TARGET)/share/auricle $(VENV) .cache
 
 # What tests and checks need besides: targets of their own, so that `make build test` gets both
 test-packages: packages

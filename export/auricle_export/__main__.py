@@ -1,27 +1,34 @@
-"""The command line: takes a command's name and its arguments, gives an exit code (0 done, 1 failed, 2 wrong usage)."""
+"""The command line: takes the name of a command or of a family, and its arguments, and gives an exit code.
+
+0: done; 1: failed; 2: wrong usage.
+"""
 
 from __future__ import annotations  # an older Python must get as far as the message below
 
 import importlib
 import sys
 
+from auricle_export.families import FAMILIES
+
 COMMANDS = {
     "packages": "install the Debian packages that are missing",
     "environment": "make the virtual environment from hash-pinned requirements",
     "library": "place libonnxruntime.so where the binary looks for it",
-    "fetch": "bring the models' files, each checked against its manifest",
+    "fetch": "bring or build the models' files, each checked against its manifest",
 }
 """Each command is the module of that name, with `main(arguments) -> exit code`; imported only when called."""
+EXPORTS = {family: f"export a model of the family {family}" for family in FAMILIES}
+"""Each family is a command too: `export.main(family, arguments)`."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the command that the first argument names."""
-    listing = "\n".join(f"  {name:12} {what}" for name, what in COMMANDS.items())
+    listing = "\n".join(f"  {name:12} {what}" for name, what in (COMMANDS | EXPORTS).items())
     usage = f"usage: python -m auricle_export COMMAND [--help | ARGUMENT...]\n\n{listing}"
     if arguments and arguments[0] in ("-h", "--help"):
         print(usage)
         return 0
-    if not arguments or arguments[0] not in COMMANDS:
+    if not arguments or arguments[0] not in COMMANDS | EXPORTS:
         print(usage, file=sys.stderr)
         return 2
     if sys.version_info < (3, 11):  # noqa: UP036
@@ -31,6 +38,8 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
+    if arguments[0] in EXPORTS:
+        return importlib.import_module("auricle_export.export").main(arguments[0], arguments[1:])
     return importlib.import_module(f"auricle_export.{arguments[0]}").main(arguments[1:])
 
 

@@ -16,27 +16,36 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A file as it was when its hash was last computed; `source` says where it came from."""
+    """A file as it was when its hash was last computed; `source` says where it came from.
+
+    `built`, of a derived file that was built here: the versions of the tools, and the hashes of what it was built from,
+    `{"tools": {"numpy": "2.4.6", ...}, "inputs": {"encoder_model.ort": "94e9...", ...}}`.
+    """
 
     path: str
     bytes: int
     mtime_ns: int
     sha256: str
     source: str
+    built: dict[str, dict[str, str]] | None = None
 
 
 def read(manifest: Manifest) -> dict[str, Locked]:
     """Return the lock's entries by path; none when there is no lock or it makes no sense, which costs a hashing."""
     try:
         table = json.loads((manifest.folder / "model.lock").read_text(encoding="utf-8"))
-        return {entry["path"]: Locked(**entry) for entry in table["files"]} if table["schema"] == SCHEMA else {}
+        if table["schema"] != SCHEMA:
+            return {}
+        return {str(entry["path"]): Locked(**entry | {"path": str(entry["path"])}) for entry in table["files"]}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
 def write(manifest: Manifest, entries: list[Locked]) -> None:
     """Write the lock, whole or not at all."""
-    table = {"schema": SCHEMA, "tool": f"auricle-export {__version__}", "files": [asdict(entry) for entry in entries]}
+    # What is not said is left out, so that a file that was only brought has no empty `built`.
+    files = [{key: value for key, value in asdict(entry).items() if value is not None} for entry in entries]
+    table = {"schema": SCHEMA, "tool": f"auricle-export {__version__}", "files": files}
     temporary = manifest.folder / ".model.lock.new"
     temporary.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
     temporary.replace(manifest.folder / "model.lock")

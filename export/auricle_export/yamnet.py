@@ -58,7 +58,7 @@ def probabilities(class_scores: npt.NDArray[np.uint8]) -> Floats:
 
 
 class Yamnet:
-    """The exported model behind ONNX Runtime, on the CPU with one thread."""
+    """The model behind ONNX Runtime, as it is shipped or exported, on the CPU with one thread."""
 
     def __init__(self, model: Path) -> None:
         """Loads `model`, the ONNX file (its external data beside it)."""
@@ -70,9 +70,12 @@ class Yamnet:
 
     def scores(self, samples: npt.ArrayLike, hop_frames: int = PATCH_HOP_FRAMES) -> Floats:
         """Probabilities [patches, 521] of `samples` [n], 16 kHz; no row where there is less than one patch."""
-        cut = quantise(patches(log_mel(samples, RECIPE), hop_frames))
+        return probabilities(self.class_scores(quantise(patches(log_mel(samples, RECIPE), hop_frames))))
+
+    def class_scores(self, cut: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The graph's own output [patches, 521], uint8 logits, of quantised patches [patches, 96, 64]."""
         rows = [self._session.run(["class_scores"], {"audio": patch[None, None]})[0][0] for patch in cut]
-        return probabilities(np.array(rows, np.uint8).reshape(-1, CLASSES))
+        return np.array(rows, np.uint8).reshape(-1, CLASSES)
 
 
 def noise(count: int, seed: int = 1) -> Floats:

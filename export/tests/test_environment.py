@@ -1,11 +1,13 @@
 """The virtual environment and the library, made for real in a temporary folder out of wheels made here."""
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 
 import pytest
 from auricle_export import environment, library
+from auricle_export.sources import cache_folder
 from wheelhouse import write_wheel
 
 
@@ -78,3 +80,34 @@ def test_another_version_of_the_wheel_is_refused(
 def test_the_requirements_pin_the_version_of_the_library() -> None:
     requirements = Path(library.__file__).parents[1] / "requirements.txt"
     assert f"\n{library.PACKAGE}=={library.VERSION} " in requirements.read_text()
+
+
+def test_the_oldest_library_is_placed_once_and_again_when_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = platform.machine()
+    if machine not in library.OLDEST_BY_MACHINE:
+        pytest.skip(f"ONNX Runtime {library.OLDEST} is not pinned for {machine}")
+    if not list(cache_folder().glob(f"{library.PACKAGE}-{library.OLDEST}-*_{machine}.whl")):
+        pytest.skip("its wheel is not in the cache: 'make library-oldest'")
+    target = tmp_path / library.NAME
+    assert library.main(["--oldest", str(tmp_path)]) == 0
+    assert f"{library.PACKAGE} {library.OLDEST}" in capsys.readouterr().out
+    whole = target.read_bytes()
+    assert library.OLDEST.encode() in whole
+
+    with monkeypatch.context() as patch:
+        patch.setattr("zipfile.ZipFile", lambda *_, **__: pytest.fail("the wheel was opened again"))
+        assert library.main(["--oldest", str(tmp_path)]) == 0
+
+    target.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert library.main(["--oldest", str(tmp_path)]) == 0
+    assert target.read_bytes() == whole
+
+
+def test_a_machine_without_an_oldest_library_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    assert library.main(["--oldest", str(tmp_path)]) == 1
+    assert "pinned for x86_64, aarch64, and this is riscv64" in capsys.readouterr().err

