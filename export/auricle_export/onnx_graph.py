@@ -1,4 +1,4 @@
-"""A small writer of ONNX graphs: in come operators in order, out goes a checked model with named nodes and no leftovers.
+"""A small writer of ONNX graphs: in come operators in order, out goes a checked model without leftovers.
 
 Every value has the name that was given to it, every constant is one that a node reads, and the same calls give the same
 bytes. What a matrix product is made of (`Products`) depends on the precision of the export.
@@ -18,9 +18,11 @@ from onnx import TensorProto, helper, numpy_helper
 OPSET = 17
 """Has LayerNormalization; ONNX Runtime runs it from 1.13 on."""
 IR_VERSION = 8
+PRODUCER = "auricle-export"
 STEPS = 63
-"""Steps of an activation either way, around a zero point of 64: no unsigned byte above 127. On x86 processors without VNNI
-ONNX Runtime adds products of bytes in pairs of 16 bits; 2 x 127 x 128 fits into them, where 2 x 255 x 128 would be cut off."""
+"""Steps of an activation either way, around a zero point of 64: no unsigned byte above 127. On x86 processors without
+VNNI ONNX Runtime adds products of bytes in pairs of 16 bits; 2 x 127 x 128 fits into them, where 2 x 255 x 128 would
+be cut off."""
 FINER = 2 * STEPS
 """Finer steps in a step: half a step either way."""
 ROUNDINGS = 3
@@ -29,7 +31,6 @@ MINIMUM_ORT = "1.20"
 """The oldest ONNX Runtime that Auricle loads; the graphs themselves would run on older ones."""
 
 Precision = Literal["fp32", "fp16", "int8"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 Array = npt.NDArray[np.generic]
 
 
@@ -44,13 +45,6 @@ class Quantised:
     def floats(self) -> npt.NDArray[np.float32]:
         """The weights they stand for."""
         return (self.values.astype(np.float32) - self.zero_point.astype(np.float32)) * self.scale
-
-    @staticmethod
-    def of(weights: npt.NDArray[np.float32]) -> "Quantised":
-        """Round floats to 8 bits, symmetrically, each output with a scale of its own."""
-        scale = np.maximum(np.abs(weights).max(axis=0), np.float32(1e-12)) / np.float32(127)
-        values = np.rint(weights / scale).astype(np.int8)
-        return Quantised(values, scale.astype(np.float32), np.zeros(weights.shape[1], np.int8))
 
     @staticmethod
     def beside(parts: "Sequence[Quantised]") -> "Quantised":
@@ -128,7 +122,7 @@ class GraphWriter:
         self._nodes.append(helper.make_node(operator, list(inputs), outputs, name=outputs[0], **attributes))
         return outputs
 
-    def finish(self, producer: str) -> onnx.ModelProto:
+    def finish(self) -> onnx.ModelProto:
         """Give the model, checked; `ValueError` where a constant or a value is read by nobody."""
         read = {name for node in self._nodes for name in node.input} | {output.name for output in self._outputs}
         made = {name for node in self._nodes for name in node.output} | set(self._constants)
@@ -137,7 +131,7 @@ class GraphWriter:
         graph = helper.make_graph(self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values()))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
         model.ir_version = IR_VERSION
-        model.producer_name, _, model.producer_version = producer.partition(" ")
+        model.producer_name = PRODUCER  # without a version: the same graph has the same hash in the next one
         onnx.checker.check_model(model, full_check=True)
         return model
 
@@ -157,11 +151,12 @@ class Products:
     """Matrix products with constant weights, [1, rows, inputs] x [inputs, outputs], in one precision.
 
     int8 keeps weights as 8-bit integers. Where few rows are multiplied, reading the weights is what takes time, so
-    `integers` multiplies integers: activations are rounded to whole steps, what that leaves to finer ones, what that leaves
-    to finer ones still, and all are multiplied in one operator, as a batch: the weights are read once. So little is lost
-    that a row's result does not tell how many rows were computed with it, no more than floats do; with one rounding to 8
-    bits, a last bit of a float that falls otherwise can move an activation by a whole step. Where many rows are multiplied
-    that would cost more than it saves, so the weights become floats once, when the graph is loaded.
+    `integers` multiplies integers: activations are rounded to whole steps, what that leaves to finer ones, what that
+    leaves to finer ones still, and all are multiplied in one operator, as a batch: the weights are read once. So
+    little is lost that a row's result does not tell how many rows were computed with it, no more than floats do; with
+    one rounding to 8 bits, a last bit of a float that falls otherwise can move an activation by a whole step. Where
+    many rows are multiplied that would cost more than it saves, so the weights become floats once, when the graph is
+    loaded.
     fp16: weights and product in half precision, everything around them in single.
     """
 
@@ -225,7 +220,9 @@ class Products:
         whole = writer.node("MatMulInteger", inputs, f"{label}.integers")
         single = writer.node("Cast", [whole], f"{label}.floats", to=TensorProto.FLOAT)
         scale = (weights.scale * np.float32(step)).astype(np.float32)
-        scales = writer.constant(f"{label}.scale", np.stack([scale / np.float32(FINER**i) for i in range(ROUNDINGS)])[:, None])
+        scales = writer.constant(
+            f"{label}.scale", np.stack([scale / np.float32(FINER**i) for i in range(ROUNDINGS)])[:, None]
+        )
         planes = writer.node("Mul", [single, scales], f"{label}.planes")
         first_axis = writer.shared("first_axis", np.array([0], np.int64))
         result = writer.node(
@@ -248,7 +245,7 @@ class Products:
         return self._rounded[activations]
 
     def _planes(self, steps: str, base: str) -> str:
-        """Activations in steps [1, rows, inputs], -63 to 63, as integers [roundings, rows, inputs], each of what is left."""
+        """Activations in steps [1, rows, inputs], -63 to 63, as integers [roundings, rows, inputs]."""
         writer = self._writer
         planes, left = [], steps
         finer = writer.shared("finer", np.array(FINER, np.float32))

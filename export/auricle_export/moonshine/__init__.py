@@ -1,26 +1,41 @@
 """Moonshine's exporter: in comes a folder of the shipped `.ort` graphs, out go `encoder`, `cross_kv` and `step`.
 
-`weights` reads the shipped files, `graphs` writes the three graphs, `decode` runs them, `reference` runs what was shipped,
-`parity` compares the two. What each graph takes and gives is said in `graphs`.
+`weights` reads the shipped files, `graphs` writes the three graphs, `decode` runs them, `reference` runs what was
+shipped, `parity` compares the two. What each graph takes and gives is said in `graphs`.
 """
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from auricle_export import __version__
 from auricle_export.exported import Exported, ExportError
 from auricle_export.moonshine import decode, graphs, weights
 from auricle_export.moonshine.parity import compare
 from auricle_export.onnx_graph import IR_VERSION, MINIMUM_ORT, OPSET, Precision, write
 
 ROLES = ("encoder", "cross_kv", "step")
-ALIGNMENT_HEADS: dict[int, tuple[tuple[int, int], ...]] = {
-    6: ((3, 0),),
-    8: ((4, 0),),
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a model, and its weights do not tell."""
+
+    before: tuple[tuple[int, int], ...]
+    """Layer and head of the cross-attention that look where a token begins while they predict it."""
+    own: tuple[tuple[int, int], ...]
+    """Layer and head that look where a token was said while it is the input."""
+    odds: float
+    """The odds of a word (its tokens' probabilities multiplied) times this are how often such words are right."""
+
+
+MEASURED = {
+    6: Measured(before=((3, 0), (4, 1), (4, 4), (4, 6)), own=((4, 0),), odds=1.6),
+    8: Measured(before=((3, 2), (5, 6), (7, 7)), own=((0, 7), (1, 0)), odds=2.1),
 }
-"""By the number of decoder layers: (layer, head) of the cross-attention that words are timed by."""
+"""By the number of decoder layers: tiny, base. `word_times` says how heads are used; benches/accuracy how well it
+does."""
 
 
 def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> Exported:
@@ -32,16 +47,16 @@ def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> E
         raise ExportError(f"precision is {precision!r}, expected one of {', '.join(get_args(Precision))}")
     chosen: Precision = precision  # type: ignore[assignment]
     model = weights.read(source)
-    producer = f"auricle-export {__version__}"
-    heads = ALIGNMENT_HEADS.get(len(model.decoder))
-    if heads is None:
+    measured = MEASURED.get(len(model.decoder))
+    if measured is None:
         raise ExportError(
             f"{source}: the decoder has {len(model.decoder)} layers; heads for word times are known for "
-            f"{' and '.join(str(layers) for layers in ALIGNMENT_HEADS)}: add them to ALIGNMENT_HEADS"
+            f"{' and '.join(str(layers) for layers in MEASURED)}: measure them and add them to MEASURED in {__file__}"
         )
-    write(graphs.encoder(model, chosen, producer), work / "encoder.onnx")
-    write(graphs.cross_kv(model, chosen, producer), work / "cross_kv.onnx")
-    write(graphs.step(model, chosen, producer, heads), work / "step.onnx")
+    heads = measured.before + measured.own
+    write(graphs.encoder(model, chosen), work / "encoder.onnx")
+    write(graphs.cross_kv(model, chosen), work / "cross_kv.onnx")
+    write(graphs.step(model, chosen, heads), work / "step.onnx")
     shutil.copyfile(source / weights.TOKENIZER_FILE, work / weights.TOKENIZER_FILE)
     return Exported(
         files=(
@@ -54,6 +69,8 @@ def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> E
                 "end_token": decode.END,
                 "vocabulary": model.vocabulary,
                 "tokens_per_second": decode.TOKENS_PER_SECOND,
+                "confidence_odds": measured.odds,
+                "word_times": {"heads": [list(head) for head in heads], "before": len(measured.before)},
             }
         },
         task="transcribe",

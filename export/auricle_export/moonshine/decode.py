@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What `step` needs to know of the audio: cross-attention keys and values by input name; most tokens it can hold."""
+    """What `step` needs to know of the audio: cross-attention by input name; the most tokens it can hold."""
 
     cross: dict[str, Floats]
     limit: int
@@ -72,7 +72,7 @@ class Decoder:
     def call(
         self, heard: Utterance, tokens: Sequence[int], past: Sequence[Floats]
     ) -> tuple[Floats, list[Floats], Floats]:
-        """One call of `step`: logits [tokens, vocabulary], present keys and values, attention [heads, tokens, frames]."""
+        """One call of `step`: logits [tokens, vocabulary], keys and values, attention [heads, tokens, frames]."""
         feeds = heard.cross | {"input_ids": np.array([tokens], np.int64)} | dict(zip(self._past, past, strict=True))
         logits, attention, *present = self._step.run(["logits", "cross_attention", *self._present], feeds)
         return logits[0], present, attention

@@ -127,7 +127,7 @@ class Writer:
         return graph.node("Reshape", [joined, self.ints(1, -1, self.model.hidden)], "context"), weights
 
 
-def encoder(model: Moonshine, precision: Precision, producer: str) -> onnx.ModelProto:
+def encoder(model: Moonshine, precision: Precision) -> onnx.ModelProto:
     """Raw audio to states, 41.7 frames a second."""
     writer = Writer("moonshine_encoder", model, precision)
     graph = writer.graph
@@ -154,7 +154,7 @@ def encoder(model: Moonshine, precision: Precision, producer: str) -> onnx.Model
     weight = graph.constant("norm.weight", model.encoder_norm)
     graph.node("LayerNormalization", [states, weight], "=last_hidden_state", axis=-1, epsilon=NORM_EPSILON)
     graph.output("last_hidden_state", FLOAT, [1, "frames", model.hidden])
-    return graph.finish(producer)
+    return graph.finish()
 
 
 def _frames(writer: Writer, audio: str) -> str:
@@ -185,7 +185,7 @@ def _frames(writer: Writer, audio: str) -> str:
     return graph.node("Transpose", [states], "conv3.frames", perm=[0, 2, 1])
 
 
-def cross_kv(model: Moonshine, precision: Precision, producer: str) -> onnx.ModelProto:
+def cross_kv(model: Moonshine, precision: Precision) -> onnx.ModelProto:
     """Encoder states to every layer's keys and values of the cross-attention."""
     writer = Writer("moonshine_cross_kv", model, precision)
     graph = writer.graph
@@ -198,10 +198,10 @@ def cross_kv(model: Moonshine, precision: Precision, producer: str) -> onnx.Mode
     graph.nodes("Split", [heads, writer.ints(*[model.heads] * parts)], [f"={name}" for name in names], axis=1)
     for name in names:
         graph.output(name, FLOAT, [1, model.heads, "frames", model.width])
-    return graph.finish(producer)
+    return graph.finish()
 
 
-def step(model: Moonshine, precision: Precision, producer: str, alignment_heads: Heads) -> onnx.ModelProto:
+def step(model: Moonshine, precision: Precision, alignment_heads: Heads) -> onnx.ModelProto:
     """Tokens to logits, with the keys and values of the tokens before them."""
     writer = Writer("moonshine_step", model, precision, integers=True)
     graph = writer.graph
@@ -248,10 +248,14 @@ def step(model: Moonshine, precision: Precision, producer: str, alignment_heads:
     for index in range(len(model.decoder)):
         for what in ("key", "value"):
             graph.output(f"present.{index}.decoder.{what}", FLOAT, [1, model.heads, "present", model.width])
-    joined = graph.node("Concat", aligned, "alignment.heads", axis=1) if len(aligned) > 1 else aligned[0]
-    graph.node("Squeeze", [joined, writer.ints(0)], "=cross_attention")
+    # Layers come in their order, heads within one in the order asked for; the output has all in the order asked for.
+    joined = graph.node("Concat", aligned, "alignment.layers", axis=1) if len(aligned) > 1 else aligned[0]
+    come = sorted(range(len(alignment_heads)), key=lambda place: alignment_heads[place][0])
+    order = writer.ints(*(come.index(place) for place in range(len(come))))
+    chosen_heads = graph.node("Gather", [joined, order], "alignment.heads", axis=1)
+    graph.node("Squeeze", [chosen_heads, writer.ints(0)], "=cross_attention")
     graph.output("cross_attention", FLOAT, [len(alignment_heads), "tokens", "frames"])
-    return graph.finish(producer)
+    return graph.finish()
 
 
 def _embedded(writer: Writer, tokens: str, table: str) -> str:

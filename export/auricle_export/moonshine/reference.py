@@ -1,8 +1,8 @@
 """The shipped graphs as a reference: their weights as they are, their activations not rounded.
 
-In: the shipped files. Out: encoder states and logits to compare an export with. `tiny-en` rounds activations to 8 bits, by
-one scale for all positions of a call; its integer products are made products of floats here, so that what is compared is
-the network and not a rounding that an export need not repeat. `base-en` runs as shipped.
+In: the shipped files. Out: encoder states and logits to compare an export with. `tiny-en` rounds activations to 8
+bits, by one scale for all positions of a call; its integer products are made products of floats here, so that what is
+compared is the network and not a rounding that an export need not repeat. `base-en` runs as shipped.
 """
 
 from pathlib import Path
@@ -64,7 +64,7 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def _unround(graph: onnx.GraphProto, whole: onnx.GraphProto, rounded: dict[str, str]) -> None:
-    """Make integer products of a graph and its branches products of floats; `rounded` names what was rounded from what."""
+    """Make integer products of a graph and its branches products of floats; `rounded` says from what."""
     nodes = list(graph.node)
     for node in nodes:
         if node.op_type == "DynamicQuantizeLinear":

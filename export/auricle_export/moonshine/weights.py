@@ -1,8 +1,9 @@
 """Moonshine's weights out of the files that its authors ship: in comes a folder of `.ort` graphs, out go named arrays.
 
 ONNX Runtime writes its own format back as ONNX; products are then found by the path of their node, norms and biases by
-the name of their weight. Both generations that were shipped are read: `base-en` (weights of 8 bits that are made floats
-at run time) and `tiny-en` (products of integers). Their 8-bit integers are kept as they are, so nothing is rounded twice.
+the name of their weight. Both generations that were shipped are read: `base-en` (weights of 8 bits that are made
+floats at run time) and `tiny-en` (products of integers). Their 8-bit integers are kept as they are, so nothing is
+rounded twice.
 """
 
 import tempfile
