@@ -62,6 +62,7 @@ def test_a_made_set(tmp_path: Path) -> None:
     assert run.main([*arguments, "--only", "words", "--json", str(tmp_path / "figures.json")]) == 0
     values = measured(tmp_path / "figures.json")
     assert values["clips: word's start, median error"] == pytest.approx(0.05)
+    assert values["clips held out: words measured"] == 100.0, "no clip of the speakers that heads were chosen on"
     assert values["clips: word's end, p95"] == pytest.approx(0.095)
     assert values["words out of order"] == 0
 
