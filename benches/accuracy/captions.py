@@ -45,3 +45,9 @@ def taken_back(events: Iterable[Event]) -> int:
 def segments(events: Sequence[Event]) -> list[Segment]:
     """Speech segments from the `speech` end events, which carry both times."""
     return [(e["start"], e["end"]) for e in events if e["type"] == "speech" and e["state"] == "end"]
+
+
+def timed_words(events: Iterable[Event]) -> list[Event]:
+    """The entries of `words` of the final captions, in the order of their segments; none where no caption has any."""
+    finals = [event for event in captions(events) if event["state"] == "final"]
+    return [word for event in sorted(finals, key=lambda event: event["segment"]) for word in event.get("words", [])]

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import emission
 import quiet
+import reliability
 import silence
 import sounds
+import word_times
 from auricle import Auricle, Failed
 from figures import Figure, Outcome, misses, table
 
@@ -26,7 +28,7 @@ import speech
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS: Mapping[str, Callable[[Auricle, Path, Path], Outcome]] = {
-    module.PART: module.measure for module in (speech, silence, quiet, sounds, emission)
+    module.PART: module.measure for module in (speech, silence, quiet, sounds, emission, word_times, reliability)
 }
 
 

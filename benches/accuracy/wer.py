@@ -66,3 +66,19 @@ def matches(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[i
             places = zip(range(block.src_start, block.src_end), range(block.dest_start, block.dest_end), strict=True)
             pairs.extend(place for place in places if reference[place[0]])
     return pairs
+
+
+def right_words(reference: str, words: Sequence[str]) -> list[bool | None]:
+    """Of each written word whether all its normalised parts are matched in `reference`; none where it has no parts.
+
+    Words are normalised one by one, and a word of several parts ("don't" -> "do not") is right with all of them.
+    """
+    parts = [normalise(word).split() for word in words]
+    said = [part for word in reference.split() for part in normalise(word).split()]
+    matched = {j for _, j in matches(said, [part for word in parts for part in word])}
+    right: list[bool | None] = []
+    place = 0
+    for word in parts:
+        right.append(all(k in matched for k in range(place, place + len(word))) if word else None)
+        place += len(word)
+    return right

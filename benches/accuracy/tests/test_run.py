@@ -89,18 +89,21 @@ def test_without_data_nothing_is_missed_and_all_is_said(tmp_path: Path, capsys: 
         "--data",
         str(tmp_path),
         "--only",
-        "speech,quiet,sounds,emission",
+        "speech,quiet,sounds,emission,words,reliability",
     ]
     assert run.main([*arguments, "--check"]) == 0
     said = capsys.readouterr().out
-    assert [f"left out: {part}:" in said for part in ("speech", "quiet", "sounds", "emission")] == [True] * 4
+    parts = ("speech", "quiet", "sounds", "emission", "words", "reliability")
+    assert [f"left out: {part}:" in said for part in parts] == [True] * 6
 
 
 def test_an_unknown_part_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, naming the parts there are."""
     with pytest.raises(SystemExit, match="2"):
         run.main(["--only", "spech"])
-    assert "'spech' is not one of speech, silence, quiet, sounds, emission" in capsys.readouterr().err
+    assert (
+        "'spech' is not one of speech, silence, quiet, sounds, emission, words, reliability" in capsys.readouterr().err
+    )
 
 
 def test_bounds_compare_the_value_and_not_what_is_shown() -> None:
