@@ -103,7 +103,7 @@ impl Graph {
     /// `Model` for the first port that does not fit, naming it, what was expected and what was found.
     pub fn expect(&self, inputs: &[Port], outputs: &[Port]) -> Result<()> {
         check(self.inputs(), inputs, self.outputs(), outputs).map_err(|message| {
-            self.error(format!("{message}; the file holds another graph than its model needs, export or fetch the model again"))
+            self.error(format!("{message}; this is not the graph its model.toml says it is, export or fetch the model again"))
         })
     }
 }
