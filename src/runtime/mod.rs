@@ -5,6 +5,7 @@
 //! [`Provider`]. What a graph takes and gives is compared with what its family expects by [`Graph::expect`].
 
 mod contract;
+mod elf;
 mod environment;
 mod graph;
 mod provider;
