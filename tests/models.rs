@@ -2,6 +2,8 @@
 //!
 //! In: copies of the real models, some of them damaged. The user's own models lie in a folder of the test's.
 
+#![cfg(unix)]
+
 mod program;
 
 use std::fs::{self, File};
@@ -335,6 +337,16 @@ fn a_manifest_that_asks_for_what_its_family_cannot_do_is_refused() {
 }
 
 #[test]
+fn a_graph_that_reads_a_file_the_manifest_does_not_name_is_refused() {
+    let user = User::new();
+    let folder = user.brought("yamnet", "sounds-of-mine");
+    // The graph asks for `model.data`, which is there but would not be copied.
+    fs::hard_link(folder.join("model.data"), folder.join("weights.data")).unwrap();
+    edit(&folder, |manifest| manifest.replacen("path = \"model.data\"", "path = \"weights.data\"", 1));
+    user.refused(&folder, &[folder.to_str().unwrap(), "a copy of what model.toml names does not run", "model.data"]);
+}
+
+#[test]
 fn an_addition_that_was_ended_half_way_leaves_no_model() {
     let user = User::new();
     let folder = user.brought("silero-vad", "vad-of-mine");
@@ -344,7 +356,7 @@ fn an_addition_that_was_ended_half_way_leaves_no_model() {
     let ended = Program::start(command.env_remove("AURICLE_MODELS").env("XDG_DATA_HOME", user.path("data"))).finish();
     assert_ne!(ended.code, Some(0), "{ended:?}");
     assert_eq!(entries(&user.own("")), [".adding"], "the half that was copied");
-    assert!(user.own(".adding/model.toml").is_file(), "as a model it would be one that is damaged");
+    assert!(user.own(".adding/vad-of-mine/model.toml").is_file(), "it got as far as that");
     let listed = user.run(&["models"]);
     assert_eq!(listed.code, Some(0), "{}", listed.stderr);
     assert!(!listed.lines.iter().any(|line| line.contains("adding") || line.contains("vad-of-mine")), "{:?}", listed.lines);

@@ -1,7 +1,7 @@
 //! Adding a model: from any folder into the user's own, whole or not at all.
 //!
 //! In: a folder that holds a model, and the places where models are looked for. Out: an [`Addition`] whose files were checked,
-//! for the caller to try, and then the copy: what the manifest names and nothing else, under the model's name.
+//! for the caller to try, and then the copy, tried again: what the manifest names and nothing else, under the model's name.
 
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
@@ -86,12 +86,13 @@ impl Addition {
         &self.model
     }
 
-    /// Copies the model and says where it is then. Each file is checked again as it is copied.
+    /// Copies the model, lets `prove` run the copy, and says where the model is then and what `prove` said. Each file is checked
+    /// again as it is copied.
     ///
     /// # Errors
     /// `Io` naming the path, when the place cannot be written or another addition is at work there; `Corrupt` when a file has
-    /// changed. The place is then as it was before.
-    pub fn carry_out(self) -> Result<PathBuf> {
+    /// changed; what `prove` returns. The place is then as it was before.
+    pub fn carry_out<T>(self, prove: impl FnOnce(&Model) -> Result<T>) -> Result<(PathBuf, T)> {
         let Self { model, home, replaces } = self;
         fs::create_dir_all(&home).map_err(|error| writing(&home, &error))?;
         let held = lock(&home)?;
@@ -103,11 +104,16 @@ impl Addition {
         }
         remove(&aside)?;
         let staging = Staging::make(home.join(STAGING))?;
-        copy(&model, &staging.0)?;
+        let copied = staging.0.join(&**model.name());
+        copy(&model, &copied)?;
+        // A graph can read files by itself that the manifest does not name, and those were not copied.
+        let proven = prove(&Model::open_folder(&copied)?).map_err(|error| {
+            error.within(format!("{}: a copy of what {MANIFEST} names does not run", model.folder().display()))
+        })?;
         if replaces && is_there(&to) {
             fs::rename(&to, &aside).map_err(|error| writing(&to, &error))?;
         }
-        if let Err(error) = fs::rename(&staging.0, &to) {
+        if let Err(error) = fs::rename(&copied, &to) {
             if replaces {
                 let _ = fs::rename(&aside, &to);
             }
@@ -116,11 +122,11 @@ impl Addition {
         // Some file systems cannot do this for a folder; the model is there all the same.
         let _ = held.sync_all();
         remove(&aside)?;
-        Ok(to)
+        Ok((to, proven))
     }
 }
 
-/// A folder that is removed unless it was renamed.
+/// A folder for half of a model, removed with all that is in it.
 struct Staging(PathBuf);
 
 impl Staging {
@@ -152,6 +158,7 @@ fn lock(folder: &Path) -> Result<File> {
 }
 
 fn copy(model: &Model, to: &Path) -> Result<()> {
+    fs::create_dir(to).map_err(|error| writing(to, &error))?;
     write(&to.join(MANIFEST), |file| file(model.text().as_bytes()))?;
     let record = model.folder().join(LOCK);
     if fs::metadata(&record).is_ok_and(|meta| meta.is_file() && meta.len() <= LOCK_LIMIT_BYTES) {

@@ -23,8 +23,9 @@ pub fn run(arguments: &ModelsAdd, run: &Run) -> Result<ExitCode> {
     };
     runtime::load_library(run.library.as_deref())?;
     let model = addition.model().clone();
-    let ran_on = prove(&model, run.graph())?;
-    let folder = addition.carry_out()?;
+    // Where it comes from first: what is wrong with it is told of the files that the user knows.
+    prove(&model, run.graph())?;
+    let (folder, ran_on) = addition.carry_out(|copy| prove(copy, run.graph()))?;
     let mut text = format!("{}: added; it ran on {ran_on}\n", folder.display());
     match uses(&model, run.models_dir.as_deref()) {
         Some(commands) => commands.iter().for_each(|command| text.push_str(&format!("  {command}\n"))),
