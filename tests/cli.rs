@@ -127,6 +127,11 @@ fn help_teaches_every_command() {
             assert!(stdout(&help).contains(word), "{command}: {word}");
         }
     }
+    for (command, words) in [("add", ["FOLDER", "--replace", "XDG_DATA_HOME"]), ("verify", ["NAME", "sha256", "--provider"])] {
+        let help = stdout(&run(&["models", command, "--help"]));
+        assert!(help.contains(&format!("  auricle models {command}")), "{command}: {help}");
+        words.iter().for_each(|word| assert!(help.contains(word), "{command}: {word}"));
+    }
 }
 
 #[test]
@@ -143,6 +148,9 @@ fn wrong_usage_is_exit_code_2() {
         &["transcribe"],
         &["tag", "--scores", "--format", "text", "a.wav"],
         &["listen", "-v", "-q"],
+        &["models", "polish"],
+        &["models", "add"],
+        &["models", "add", "one", "two"],
     ];
     for arguments in wrong {
         let output = run(arguments);

@@ -97,6 +97,17 @@ fn without_its_library_it_says_where_it_looked_and_what_to_do() {
 }
 
 #[test]
+fn a_library_that_was_cut_short_is_an_error_and_no_crash() {
+    let installed = Installed::new();
+    let library = installed.library();
+    let whole = fs::read(&library).unwrap();
+    for length in [whole.len() - 1, whole.len() / 2, 100_000, 100, 0] {
+        change(&library, |bytes| *bytes = whole[..length].to_vec());
+        installed.assert_complains(&[], &[library.to_str().unwrap(), "cannot be used as ONNX Runtime"]);
+    }
+}
+
+#[test]
 fn a_model_file_that_was_altered_is_named_with_both_hashes() {
     let installed = Installed::new();
     let tokenizer = installed.model_file("moonshine-tiny-en/tokenizer.bin");

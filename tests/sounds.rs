@@ -135,7 +135,7 @@ fn a_manifest_that_does_not_fit_its_graph_is_refused_with_what_was_found() {
     let Some(places) = places() else { return };
     let folder = tempfile::tempdir().unwrap();
     let swaps = [
-        ("mels = 64", "mels = 32", "expected input 'audio' to be uint8 [1, 1, 96, 32]"),
+        ("mels = 64", "mels = 32", "input 'audio': expected u8 [1, 1, 96, 32], found u8 [1, 1, 96, 64]"),
         ("input_scale = 0.0", "input_scale = -0.0", "input_scale is -0.0"),
         ("hop_frames = 24", "hop_frames = 97", "hop_frames is 97; it must be 1 to 96"),
         ("[events]\non", "[events]\nonn", "[events]"),
@@ -159,7 +159,7 @@ fn a_manifest_that_does_not_fit_its_graph_is_refused_with_what_was_found() {
         |manifest: String| manifest.replace(&format!("bytes = {bytes}"), &format!("bytes = {fewer}")).replace(&sha256, &other);
     let error = changed(&places, folder.path(), swap).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Model);
-    assert!(error.message().contains("expected output 'class_scores' to be uint8 [1, 520]"), "{error}");
+    assert!(error.message().contains("output 'class_scores': expected u8 [1, 520], found u8 [1, 521]"), "{error}");
 }
 
 fn size_and_hash(path: &Path) -> (usize, String) {

@@ -18,7 +18,7 @@ const CAPTIONS: &str = "moonshine-tiny-en";
 /// What `--sounds`, and `tag --model`, name when they are not given.
 const SOUNDS: &str = "yamnet";
 /// The model that detects speech.
-const VAD: &str = "silero-vad";
+pub const VAD: &str = "silero-vad";
 
 /// Live captions and sound events, on the device that hears.
 #[derive(Debug, Parser)]
@@ -44,7 +44,7 @@ Begin with:
   auricle transcribe talk.flac    captions of a file, as fast as the machine allows
 
 Environment:
-  AURICLE_MODELS       folder of models, before the places looked at by default
+  AURICLE_MODELS       folder of models, before the places looked at by default; 'models add' puts them there
   AURICLE_ONNXRUNTIME  the ONNX Runtime library, 1.20 or later, or the folder that holds it
   NO_COLOR             no colours
   RUST_LOG             what to log, such as auricle=debug; goes before -v and -q
@@ -141,18 +141,65 @@ pub struct Tag {
     pub run: Run,
 }
 
-/// List the models and prove where each runs.
+/// List the models and prove where each runs; add one; check them.
 ///
 /// Every model that was fetched is loaded and run once on the provider asked for; the table says what came of it.
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
+#[command(
+    subcommand_value_name = "COMMAND",
+    after_long_help = "\
 Examples:
   auricle models
-  auricle models --provider cuda    which models run on the GPU")]
+  auricle models --provider cuda    which models run on the GPU
+  auricle models add exports/my-model
+  auricle models verify             every file by its hash, then every model run"
+)]
 pub struct Models {
+    /// What to do; the list without it
+    #[command(subcommand)]
+    pub command: Option<ModelsCommand>,
     /// How models run
     #[command(flatten)]
     pub run: Run,
+}
+
+/// The commands below `models`.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    Add(ModelsAdd),
+    Verify(ModelsVerify),
+}
+
+/// Check a model, run it once, and copy it to your own models.
+///
+/// What model.toml names is copied, nothing else, and whole or not at all. Your own models are in the folder that --models-dir
+/// names, else $AURICLE_MODELS, else ~/.local/share/auricle/models ($XDG_DATA_HOME/auricle/models).
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  auricle models add exports/my-model
+  auricle models add --replace exports/my-model    instead of the one of this name that is there")]
+pub struct ModelsAdd {
+    /// Folder of the model: model.toml and the files it names. Its name is the model's
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// Take the place of another model of this name
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// Check every file of the models by length and sha256, then run each model once.
+///
+/// The exit code is 1 when anything is wrong. Without the ONNX Runtime library the files are checked all the same.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  auricle models verify
+  auricle models verify yamnet --provider cuda")]
+pub struct ModelsVerify {
+    /// Models to check [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
 }
 
 /// What `listen` and `transcribe` share.
@@ -195,22 +242,22 @@ pub struct OutputArgs {
     pub output: PathBuf,
 }
 
-/// Where models are found and how they run.
+/// Where models are found and how they run. Global, for the commands below `models`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where models run")]
 pub struct Run {
     /// Where models run: cpu, cuda[:N] or tensorrt[:N]. One that cannot be had is an error, never a slower run
-    #[arg(long, value_name = "PROVIDER", default_value = "cpu")]
+    #[arg(long, global = true, value_name = "PROVIDER", default_value = "cpu")]
     pub provider: Provider,
     /// Threads of each model; more than one seldom pays
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
-    /// Folder of models [default: $AURICLE_MODELS, else share/auricle/models beside or above the program, then
+    /// The only folder of models [default: $AURICLE_MODELS, then share/auricle/models beside or above the program,
     /// ~/.local/share/auricle/models and /usr/share/auricle/models]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub models_dir: Option<PathBuf>,
     /// ONNX Runtime library, 1.20 or later [default: $AURICLE_ONNXRUNTIME, else lib/auricle/ beside or above the program]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH")]
     pub library: Option<PathBuf>,
 }
 
@@ -268,9 +315,13 @@ impl Run {
         self.models_dir.clone().map_or_else(Places::find, Places::only)
     }
 
+    /// How graphs are loaded.
+    pub fn graph(&self) -> GraphSettings {
+        GraphSettings { provider: self.provider, threads: self.threads.into() }
+    }
+
     /// Engines for captions, sounds or both.
     pub fn engines(&self, captions: Option<String>, sounds: Option<String>) -> EngineSettings {
-        let graph = GraphSettings { provider: self.provider, threads: self.threads.into() };
-        EngineSettings { places: self.places(), captions, vad: VAD.to_owned(), sounds, graph }
+        EngineSettings { places: self.places(), captions, vad: VAD.to_owned(), sounds, graph: self.graph() }
     }
 }

@@ -42,7 +42,8 @@ pub fn run() -> ExitCode {
 
 /// Says on standard error what went wrong, in one line.
 fn complain(error: &anyhow::Error) {
-    let line = format!("{error:#}").replace(['\n', '\r'], " ");
+    // A message may quote a file, which then does not steer the terminal.
+    let line = format!("{error:#}").replace(char::is_control, " ");
     // Where standard error is closed there is nobody to tell.
     let _ = writeln!(io::stderr(), "auricle: {line}");
 }

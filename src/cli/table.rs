@@ -8,12 +8,16 @@ use anyhow::{Context, Result};
 use unicode_width::UnicodeWidthStr;
 
 /// Lines up `rows` in columns, two spaces between them; the last column may be of any width.
+///
+/// Manifests and devices have a say in what cells hold, so nothing in them steers the terminal.
 pub fn lined_up(rows: &[Vec<String>]) -> String {
+    let tame = |cell: &String| cell.replace(char::is_control, "\u{fffd}");
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(tame).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);
@@ -43,5 +47,10 @@ mod tests {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
         let rows = [row(["name", "licence", "what"]), row(["日本", "MIT", ""]), row(["a", "Apache-2.0", "b c"])];
         assert_eq!(lined_up(&rows), "name  licence     what\n日本  MIT\na     Apache-2.0  b c\n");
+    }
+
+    #[test]
+    fn a_cell_cannot_steer_the_terminal() {
+        assert_eq!(lined_up(&[vec!["a\x1b[2Jb\n".to_owned(), "c".to_owned()]]), "a\u{fffd}[2Jb\u{fffd}  c\n");
     }
 }

@@ -8,7 +8,8 @@ use ort::value::TensorRef;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime::{Graph, GraphSettings, failed_run};
+use crate::runtime::Extent::Is;
+use crate::runtime::{Graph, GraphSettings, Port, failed_run};
 use crate::store::Model;
 
 /// New samples of a window: 32 ms at 16 kHz.
@@ -59,6 +60,10 @@ impl Silero {
                 graph.error(format!("windows of {window} samples with {context} of context; expected {WINDOW} with {CONTEXT}"))
             );
         }
+        graph.expect(
+            &[Port::f32("input", [Is(1), Is(CONTEXT + WINDOW)]), Port::f32("state", [Is(2), Is(1), Is(STATE / 2)])],
+            &[Port::f32("output", [Is(1), Is(1)]), Port::f32("stateN", [Is(2), Is(1), Is(STATE / 2)])],
+        )?;
         let mut silero = Self { name: model.name().clone(), graph };
         silero.probability(&mut SileroState::default(), &[0.0; WINDOW])?;
         Ok(silero)
@@ -96,8 +101,8 @@ impl Silero {
                 Ok(probability)
             }
             _ => {
-                let message =
-                    format!("{name}: is not Silero's graph: expected outputs 'output' f32 [1,1] and 'stateN' f32 [2,1,128]");
+                // Sizes that a graph leaves to the run were not held to these when it was loaded.
+                let message = format!("{name}: expected outputs 'output' f32 [1, 1] and 'stateN' f32 [2, 1, 128], found others");
                 Err(Error::new(ErrorKind::Model, message))
             }
         }

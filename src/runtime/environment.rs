@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 
+use super::elf;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
@@ -14,7 +15,7 @@ static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 /// Loads the ONNX Runtime library: `path`, or the one the store finds. Later calls keep the first library.
 ///
 /// # Errors
-/// `NotFound` when there is none; `Library` when it is not ONNX Runtime or older than 1.20.
+/// `NotFound` when there is none; `Library` when it is not ONNX Runtime, cut short, or older than 1.20.
 pub fn load_library(path: Option<&Path>) -> Result<()> {
     environment(path).map(drop)
 }
@@ -40,6 +41,7 @@ pub(super) fn environment(path: Option<&Path>) -> Result<Environment> {
         let message = format!("{}: cannot be used as ONNX Runtime: {error}; version 1.20 or later is needed", path.display());
         Error::new(ErrorKind::Library, message)
     };
+    elf::check_length(&path).map_err(|error| failed(&error))?;
     let builder = ort::init_from(&path).map_err(|error| failed(&error))?;
     let environment = builder.with_name("auricle").with_telemetry(false).build().map_err(|error| failed(&error))?;
     environment.set_log_level(ort::logging::LogLevel::Error);

@@ -79,6 +79,16 @@ impl Graph {
         self.inputs().iter().any(|input| input.name() == name)
     }
 
+    /// The graph's outputs.
+    pub fn outputs(&self) -> &[Outlet] {
+        self.session.outputs()
+    }
+
+    /// Whether the graph has an output called `name`.
+    pub fn has_output(&self, name: &str) -> bool {
+        self.outputs().iter().any(|output| output.name() == name)
+    }
+
     /// Runs the graph.
     ///
     /// # Errors

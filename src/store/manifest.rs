@@ -2,6 +2,7 @@
 //!
 //! In: the folder of a model. Out: a [`Model`] whose files were checked.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -11,13 +12,21 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::Places;
+use super::locate::{self, Places};
 use crate::error::{Error, ErrorKind, Result};
 
+/// Name of the manifest in a model's folder.
+pub(super) const MANIFEST: &str = "model.toml";
+/// Name of the record that the exporter leaves beside it; the runtime does not read it.
+pub(super) const LOCK: &str = "model.lock";
+/// Role of the files that a model runs without: recordings to try it on.
+const SAMPLE: &str = "sample";
 /// The version of the manifest's schema that this build reads.
 const SCHEMA: u32 = 1;
 /// No manifest is longer than this.
 const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
+/// What to do about a file that is not as its manifest says.
+const WAY_OUT: &str = "export or fetch it again ('make models' fetches Auricle's own)";
 
 /// A family of models: the runtime's code that runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -99,6 +108,8 @@ pub struct Manifest {
 #[derive(Clone, Debug)]
 pub struct Model {
     folder: PathBuf,
+    /// The manifest as it was read.
+    text: String,
     manifest: Manifest,
 }
 
@@ -116,17 +127,24 @@ impl Model {
     /// # Errors
     /// `NotFound`, `Io`, or `Corrupt` naming the line, the file or the field.
     pub fn open_folder(folder: &Path) -> Result<Self> {
-        let path = folder.join("model.toml");
+        let path = folder.join(MANIFEST);
         let mut text = String::new();
-        File::open(&path)
-            .and_then(|file| file.take(MANIFEST_LIMIT_BYTES).read_to_string(&mut text))
-            .map_err(|error| Error::io("read", &path, &error))?;
+        let read = open(&path)?.take(MANIFEST_LIMIT_BYTES).read_to_string(&mut text);
+        read.map_err(|error| Error::io("read", &path, &error))?;
+        if text.len() as u64 == MANIFEST_LIMIT_BYTES {
+            return Err(corrupt(format!("{}: is longer than a manifest may be, 1 MiB", path.display())));
+        }
         let manifest = Manifest::parse(&text).map_err(|error| error.within(path.display()))?;
         let folder_name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if *manifest.name != *folder_name {
             return Err(corrupt(format!("name is '{}', but the folder is '{folder_name}'", manifest.name)).within(path.display()));
         }
-        Ok(Self { folder: folder.to_owned(), manifest })
+        Ok(Self { folder: folder.to_owned(), text, manifest })
+    }
+
+    /// The manifest as it was read.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The manifest.
@@ -149,7 +167,7 @@ impl Model {
     /// # Errors
     /// `Corrupt` when it is missing or does not fit `T`.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        let path = self.folder.join("model.toml");
+        let path = self.folder.join(MANIFEST);
         let value = self.manifest.sections.get(name).cloned();
         let value = value.ok_or_else(|| corrupt(format!("has no [{name}] section")).within(path.display()))?;
         value.try_into().map_err(|error| corrupt(format!("[{name}]: {error}")).within(path.display()))
@@ -160,53 +178,81 @@ impl Model {
     /// # Errors
     /// `Corrupt` when the manifest names no such file or the file differs; `NotFound` when it is not there.
     pub fn file(&self, role: &str) -> Result<PathBuf> {
-        let entry = self.manifest.files.iter().find(|entry| entry.role == role).ok_or_else(|| {
-            corrupt(format!("names no file with role '{role}'")).within(self.folder.join("model.toml").display())
-        })?;
-        self.check(entry)?;
+        let entry =
+            self.manifest.files.iter().find(|entry| entry.role == role).ok_or_else(|| {
+                corrupt(format!("names no file with role '{role}'")).within(self.folder.join(MANIFEST).display())
+            })?;
+        self.read(entry, |_| Ok(()))?;
         Ok(self.folder.join(&entry.path))
+    }
+
+    /// Checks the length and SHA-256 of every file; samples may be missing. One error for each file that is wrong.
+    pub fn verify(&self) -> Vec<Error> {
+        self.files_there().filter_map(|entry| self.read(entry, |_| Ok(())).err()).collect()
+    }
+
+    /// The files a model of the store has: all that it needs, and the samples that are there.
+    pub(super) fn files_there(&self) -> impl Iterator<Item = &FileEntry> {
+        self.manifest.files.iter().filter(|entry| entry.role != SAMPLE || self.folder.join(&entry.path).exists())
     }
 
     /// Whether every file but samples is there with the right length; hashes are not computed.
     pub fn is_fetched(&self) -> bool {
-        let needed = self.manifest.files.iter().filter(|entry| entry.role != "sample");
-        needed.into_iter().all(|entry| fs::metadata(self.folder.join(&entry.path)).is_ok_and(|meta| meta.len() == entry.bytes))
+        let is_there =
+            |entry: &FileEntry| fs::metadata(self.folder.join(&entry.path)).is_ok_and(|meta| meta.len() == entry.bytes);
+        self.needed().all(is_there)
     }
 
     /// Bytes of all files but samples.
     pub fn bytes(&self) -> u64 {
-        self.manifest.files.iter().filter(|entry| entry.role != "sample").map(|entry| entry.bytes).sum()
+        self.needed().fold(0, |sum, entry| sum.saturating_add(entry.bytes))
     }
 
-    fn check(&self, entry: &FileEntry) -> Result<()> {
+    fn needed(&self) -> impl Iterator<Item = &FileEntry> {
+        self.manifest.files.iter().filter(|entry| entry.role != SAMPLE)
+    }
+
+    /// Reads a file piece by piece, and fails at its end when its length or SHA-256 are not those of the manifest.
+    pub(super) fn read(&self, entry: &FileEntry, mut piece: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let path = self.folder.join(&entry.path);
         let shown = path.display();
-        let again = "run 'make models' to fetch it again";
-        let mut file = File::open(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::new(ErrorKind::NotFound, format!("{shown}: not there; run 'make models' to fetch it"))
-            }
-            _ => Error::io("read", &path, &error),
-        })?;
+        let mut file = open(&path)?;
         let length = file.metadata().map_err(|error| Error::io("read", &path, &error))?.len();
         if length != entry.bytes {
-            return Err(corrupt(format!("{shown}: is {length} bytes long, expected {}; {again}", entry.bytes)));
+            return Err(corrupt(format!("{shown}: is {length} bytes long, expected {}; {WAY_OUT}", entry.bytes)));
         }
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; 1 << 16];
-        loop {
-            let read = file.read(&mut buffer).map_err(|error| Error::io("read", &path, &error))?;
+        // A file that grows meanwhile is not followed.
+        let mut rest = entry.bytes;
+        while rest > 0 {
+            let limit = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
+            let read = file.read(&mut buffer[..limit]).map_err(|error| Error::io("read", &path, &error))?;
             if read == 0 {
                 break;
             }
             hasher.update(&buffer[..read]);
+            piece(&buffer[..read])?;
+            rest -= read as u64;
         }
         let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         if found != entry.sha256 {
-            return Err(corrupt(format!("{shown}: sha256 is {found}, expected {}; {again}", entry.sha256)));
+            return Err(corrupt(format!("{shown}: sha256 is {found}, expected {}; {WAY_OUT}", entry.sha256)));
         }
         Ok(())
     }
+}
+
+/// Opens a file of a model. A pipe or a device in its place would be waited for, or never end.
+fn open(path: &Path) -> Result<File> {
+    let missing = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::new(ErrorKind::NotFound, format!("{}: not there; {WAY_OUT}", path.display())),
+        _ => Error::io("read", path, &error),
+    };
+    if !fs::metadata(path).map_err(missing)?.is_file() {
+        return Err(corrupt(format!("{}: is not a file", path.display())));
+    }
+    File::open(path).map_err(missing)
 }
 
 impl Manifest {
@@ -220,10 +266,15 @@ impl Manifest {
             let message = format!("schema is {}, this build reads {SCHEMA}; update Auricle", manifest.schema);
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
+        locate::check_name(&manifest.name).map_err(|error| corrupt(error.message().to_owned()).within("name"))?;
+        let mut taken = HashSet::from([Path::new(MANIFEST), Path::new(LOCK)]);
         for entry in &manifest.files {
             let inside = entry.path.components().all(|part| matches!(part, Component::Normal(_)));
             if !inside || entry.path.as_os_str().is_empty() {
                 return Err(corrupt(format!("file path '{}' leaves the model's folder", entry.path.display())));
+            }
+            if !taken.insert(&entry.path) {
+                return Err(corrupt(format!("file path '{}' stands for two files", entry.path.display())));
             }
             if entry.sha256.len() != 64 || !entry.sha256.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) {
                 return Err(corrupt(format!("file {}: sha256 is not 64 lower-case hexadecimal digits", entry.path.display())));
