@@ -75,8 +75,6 @@ impl Yamnet {
         let quantisation: Quantisation = model.section("quantisation")?;
         patch.check().and_then(|()| quantisation.check()).map_err(|error| error.within(manifest.display()))?;
         let labels = read_labels(&model.file("labels")?)?;
-        // The graph reads its weights from this file by itself, so they are checked before it is loaded.
-        model.file("data")?;
         let graph = super::graph(model, "model", settings)?;
         graph.expect(
             &[Port::u8(INPUT, [Is(1), Is(1), Is(patch.frames), Is(recipe.mels)])],
