@@ -1,0 +1,129 @@
+//! Moonshine as captions use it, on real speech: drafts change nothing that is read, and words lie where they were said.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use auricle::audio::file::AudioFile;
+use auricle::audio::pcm::Format;
+use auricle::decode::Hypothesis;
+use auricle::decode::alignment::Span;
+use auricle::model::Transcriber;
+use auricle::model::moonshine::Moonshine;
+use auricle::runtime::GraphSettings;
+use auricle::store::{Model, Places};
+
+/// New audio between two readings of an open segment.
+const REFRESH_SAMPLES: usize = 4_800;
+
+/// Three short sentences of a real voice; 16 kHz, one channel, 10 s.
+fn beckett() -> Vec<f32> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/moonshine-tiny-en/beckett.wav");
+    let mut file = AudioFile::open(&path).expect("'make models' fetches the recording");
+    assert_eq!(file.format(), Format::new(16_000, 1).unwrap());
+    let mut samples = Vec::new();
+    while let Some(block) = file.next_block().unwrap() {
+        samples.extend_from_slice(block);
+    }
+    samples
+}
+
+/// The model, loaded once; one test reads at a time.
+fn moonshine() -> MutexGuard<'static, Moonshine> {
+    static MOONSHINE: OnceLock<Mutex<Moonshine>> = OnceLock::new();
+    let load = || {
+        let model = Model::open(&Places::find(), "moonshine-tiny-en").expect("'make models' fetches the model");
+        Mutex::new(Moonshine::load(&model, GraphSettings::default()).unwrap())
+    };
+    MOONSHINE.get_or_init(load).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Fails unless two readings have the same tokens and words, said at the same places but for a frame of the encoder. A product of
+/// several rows is summed in another order than one of a single row, which can tip the rounding of a quantised activation.
+fn assert_same(with: &Hypothesis, without: &Hypothesis, of: &str) {
+    assert_eq!(with.tokens, without.tokens, "{of}");
+    assert_eq!(with.text(), without.text(), "{of}");
+    for (with, without) in with.words.iter().zip(&without.words) {
+        assert!((with.probability - without.probability).abs() < 0.05, "{of}: {with:?}, {without:?}");
+        let (Some(a), Some(b)) = (with.said, without.said) else { panic!("{of}: no time: {with:?}, {without:?}") };
+        assert!(a.start.abs_diff(b.start) <= 384 && a.end.abs_diff(b.end) <= 384, "{of}: {with:?}, {without:?}");
+    }
+}
+
+#[test]
+fn the_last_reading_as_a_draft_changes_nothing_that_is_read() {
+    let (mut moonshine, audio) = (moonshine(), beckett());
+    let mut draft = Vec::new();
+    let mut longest = 0;
+    for length in (REFRESH_SAMPLES..=audio.len()).step_by(REFRESH_SAMPLES) {
+        let audio = &audio[..length];
+        let with = moonshine.transcribe(audio, &draft).unwrap();
+        let without = moonshine.transcribe(audio, &[]).unwrap();
+        assert_same(&with, &without, &format!("{length} samples"));
+        // A draft that is all of what is said.
+        assert_same(&moonshine.transcribe(audio, &with.tokens).unwrap(), &without, &format!("{length} samples, full draft"));
+        draft = with.tokens;
+        longest = longest.max(draft.len());
+    }
+    assert!(longest > 20, "only {longest} tokens were read");
+}
+
+#[test]
+fn a_draft_of_rubbish_changes_nothing_that_is_read() {
+    let (mut moonshine, audio) = (moonshine(), beckett());
+    let without = moonshine.transcribe(&audio, &[]).unwrap();
+    assert!(without.text().to_lowercase().contains("fail better"), "{}", without.text());
+    let tokens = &without.tokens;
+    let changed = |place: usize| {
+        let mut draft = tokens.clone();
+        draft[place] += 1;
+        draft
+    };
+    let last = tokens.len() - 1;
+    for (draft, what) in [
+        (changed(0), "the first token is another"),
+        (changed(last / 2), "one in the middle is another"),
+        (changed(last), "the last is another"),
+        (tokens[1..].to_vec(), "the first is missing"),
+        (tokens.repeat(40), "far more than can be said"),
+        (vec![7; 10_000], "one token over and over"),
+        (vec![2], "the end token"),
+        (vec![1, 1, 0], "special tokens"),
+        ([&tokens[..3], &[u32::MAX, 32_768][..]].concat(), "tokens that do not exist"),
+    ] {
+        assert_same(&moonshine.transcribe(&audio, &draft).unwrap(), &without, what);
+    }
+}
+
+#[test]
+fn audio_too_short_or_too_long_is_no_crash_with_a_draft_either() {
+    let mut moonshine = moonshine();
+    for length in [0, 1, 1_023] {
+        assert_eq!(moonshine.transcribe(&vec![0.1; length], &[5, 6]).unwrap(), Hypothesis::default());
+    }
+    moonshine.transcribe(&[0.1; 1_024], &[5, 6, 7, 8]).unwrap();
+    let error = moonshine.transcribe(&vec![0.0; 64 * 16_000 + 1], &[]).unwrap_err();
+    assert!(error.message().contains("cut the speech"), "{error}");
+    moonshine.transcribe(&[f32::NAN; 16_000], &[5, 6]).map_or_else(|error| assert!(error.message().contains("logit")), drop);
+    assert!(!moonshine.transcribe(&beckett(), &[]).unwrap().words.is_empty(), "a reading that failed leaves nothing behind");
+}
+
+#[test]
+fn words_lie_where_they_were_said() {
+    let (mut moonshine, audio) = (moonshine(), beckett());
+    for length in [16_000, 32_000, 80_000, audio.len()] {
+        let hypothesis = moonshine.transcribe(&audio[..length], &[]).unwrap();
+        let spans: Vec<Span> = hypothesis.words.iter().map(|word| word.said.expect("the graph gives attention")).collect();
+        assert!(spans.iter().all(|span| span.start <= span.end && span.end <= length as u64), "{length}: {hypothesis:?}");
+        assert!(spans.windows(2).all(|pair| pair[0].start <= pair[1].start), "{length}: {hypothesis:?}");
+    }
+    // A word holds sound: its loudest 25 ms stand out from the quietest tenth of the recording.
+    let energies: Vec<f32> = audio.chunks(400).map(|piece| piece.iter().map(|sample| sample * sample).sum()).collect();
+    let mut sorted = energies.clone();
+    sorted.sort_by(f32::total_cmp);
+    let quiet = sorted[sorted.len() / 10];
+    for word in moonshine.transcribe(&audio, &[]).unwrap().words {
+        let Span { start, end } = word.said.unwrap();
+        let loudest = energies[start as usize / 400..(end as usize).div_ceil(400)].iter().copied().fold(0.0, f32::max);
+        assert!(loudest > 30.0 * quiet, "{word:?}: {loudest} in it, {quiet} where it is quiet");
+    }
+}
