@@ -87,16 +87,6 @@ pub struct Stream {
     refresh: u64,
 }
 
-/// The words of `line` on the sample clock, within the audio from `start` to `end` that was decoded; none where a time is not known.
-fn words(line: &Line, start: SamplePosition, end: SamplePosition) -> Vec<Word> {
-    let place = |samples: u64| (start + samples).min(end);
-    let on_the_clock = |word: &HypothesisWord| {
-        let said = word.said?;
-        Some(Word { text: word.text.clone(), start: place(said.start), end: place(said.end), probability: word.probability })
-    };
-    line.words().iter().map(on_the_clock).collect::<Option<_>>().unwrap_or_default()
-}
-
 /// The open segment's caption as it rolls.
 #[derive(Debug)]
 struct Rolling {
@@ -332,4 +322,14 @@ impl Stream {
         self.endpointer.skip_to(start);
         Ok(())
     }
+}
+
+/// The words of `line` on the sample clock, within the audio from `start` to `end` that was decoded; none where a time is not known.
+fn words(line: &Line, start: SamplePosition, end: SamplePosition) -> Vec<Word> {
+    let place = |samples: u64| (start + samples).min(end);
+    let on_the_clock = |word: &HypothesisWord| {
+        let said = word.said?;
+        Some(Word { text: word.text.clone(), start: place(said.start), end: place(said.end), probability: word.probability })
+    };
+    line.words().iter().map(on_the_clock).collect::<Option<_>>().unwrap_or_default()
 }
