@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use auricle::ErrorKind;
 use auricle::audio::file::AudioFile;
 use auricle::audio::pcm::Format;
 use auricle::decode::Hypothesis;
@@ -10,7 +11,7 @@ use auricle::decode::alignment::Span;
 use auricle::model::Transcriber;
 use auricle::model::moonshine::Moonshine;
 use auricle::runtime::GraphSettings;
-use auricle::store::{Model, Places};
+use auricle::store::{FileEntry, Model, Places};
 
 /// New audio between two readings of an open segment.
 const REFRESH_SAMPLES: usize = 4_800;
@@ -37,15 +38,13 @@ fn moonshine() -> MutexGuard<'static, Moonshine> {
     MOONSHINE.get_or_init(load).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Fails unless two readings have the same tokens and words, said at the same places but for a frame of the encoder. A product of
-/// several rows is summed in another order than one of a single row, which can tip the rounding of a quantised activation.
+/// Fails unless two readings have the same tokens, words and, nearly, probabilities: a product of several rows is summed in another
+/// order than one of a single row, which can tip the rounding of a quantised activation.
 fn assert_same(with: &Hypothesis, without: &Hypothesis, of: &str) {
     assert_eq!(with.tokens, without.tokens, "{of}");
     assert_eq!(with.text(), without.text(), "{of}");
     for (with, without) in with.words.iter().zip(&without.words) {
         assert!((with.probability - without.probability).abs() < 0.05, "{of}: {with:?}, {without:?}");
-        let (Some(a), Some(b)) = (with.said, without.said) else { panic!("{of}: no time: {with:?}, {without:?}") };
-        assert!(a.start.abs_diff(b.start) <= 384 && a.end.abs_diff(b.end) <= 384, "{of}: {with:?}, {without:?}");
     }
 }
 
@@ -64,7 +63,7 @@ fn the_last_reading_as_a_draft_changes_nothing_that_is_read() {
         draft = with.tokens;
         longest = longest.max(draft.len());
     }
-    assert!(longest > 20, "only {longest} tokens were read");
+    assert!(longest > 12, "only {longest} tokens were read");
 }
 
 #[test]
@@ -105,6 +104,60 @@ fn audio_too_short_or_too_long_is_no_crash_with_a_draft_either() {
     assert!(error.message().contains("cut the speech"), "{error}");
     moonshine.transcribe(&[f32::NAN; 16_000], &[5, 6]).map_or_else(|error| assert!(error.message().contains("logit")), drop);
     assert!(!moonshine.transcribe(&beckett(), &[]).unwrap().words.is_empty(), "a reading that failed leaves nothing behind");
+}
+
+#[test]
+fn graphs_that_do_not_belong_together_are_refused_by_name() {
+    let model = Model::open(&Places::find(), "moonshine-tiny-en").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("mixed");
+    std::fs::create_dir(&folder).unwrap();
+    let file = |role: &str| model.manifest().files.iter().find(|file| file.role == role).unwrap();
+    for role in ["encoder", "cross_kv", "step", "tokenizer"] {
+        std::fs::copy(model.folder().join(&file(role).path), folder.join(&file(role).path)).unwrap();
+    }
+    let head = "schema = 1\nname = \"mixed\"\nfamily = \"moonshine\"\ntask = \"transcribe\"\ndescription = \"\"\nlicence = \"MIT\"\n\
+                minimum_ort = \"1.20\"\n";
+    let load = |encoder: &str, cross_kv: &str, step: &str, parameters: &str| {
+        let mut manifest = format!("{head}[moonshine]\n{parameters}\n");
+        for (role, taken) in [("encoder", encoder), ("cross_kv", cross_kv), ("step", step), ("tokenizer", "tokenizer")] {
+            let FileEntry { path, bytes, sha256, .. } = file(taken);
+            let path = path.display();
+            manifest += &format!("[[file]]\nrole = \"{role}\"\npath = \"{path}\"\nbytes = {bytes}\nsha256 = \"{sha256}\"\n");
+        }
+        std::fs::write(folder.join("model.toml"), manifest).unwrap();
+        Moonshine::load(&Model::open_folder(&folder).unwrap(), GraphSettings::default())
+    };
+    let parameters = "start_token = 1\nend_token = 2\nvocabulary = 32768\ntokens_per_second = 6.5";
+    let mut without_times = load("encoder", "cross_kv", "step", parameters).unwrap();
+    let words = without_times.transcribe(&beckett(), &[]).unwrap().words;
+    assert!(words.len() > 5 && words.iter().all(|word| word.said.is_none()), "the manifest names no heads: {words:?}");
+    for (graphs, says) in [
+        (["step", "cross_kv", "step"], ["step.onnx", "input 'input_values': expected", "found no such input"]),
+        (["encoder", "encoder", "step"], ["encoder.onnx", "input 'encoder_hidden_states': expected", "found no such input"]),
+        (
+            ["encoder", "cross_kv", "cross_kv"],
+            ["cross_kv.onnx", "input 'past_key_values.0.decoder.key': expected", "no such input"],
+        ),
+    ] {
+        let error = load(graphs[0], graphs[1], graphs[2], parameters).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Model);
+        assert!(says.iter().all(|part| error.message().contains(part)), "{error}");
+    }
+    for (parameters, says) in [
+        (parameters.replace("32768", "40000"), "output 'logits': expected f32 [1, any, 40000], found f32 [1, any, 32768]"),
+        (parameters.replace("= 2\n", "= 99999\n"), "end_token is 99999"),
+        (parameters.replace("6.5", "inf"), "tokens_per_second is inf"),
+        (format!("{parameters}\n[moonshine.word_times]\nheads = [[3, 0]]\nbefore = 2"), "before is 2"),
+        (format!("{parameters}\n[moonshine.word_times]\nhead = 3"), "head"),
+        (
+            format!("{parameters}\n[moonshine.word_times]\nheads = [[3, 0], [4, 1]]\nbefore = 1"),
+            "output 'cross_attention': expected f32 [2, any, any], found",
+        ),
+    ] {
+        let error = load("encoder", "cross_kv", "step", &parameters).unwrap_err();
+        assert!(error.message().contains(says), "{error}");
+    }
 }
 
 #[test]

@@ -1,15 +1,31 @@
-//! Where in the audio each token was said, from what a decoder attended to while it wrote the token.
+//! Where in the audio each word was said, from the decoder's attention to the audio and from how loud the audio is.
 //!
-//! In: cross-attention [heads, tokens, frames], row by row as decoding goes. Out: a [`Span`] of samples for each token. The path
-//! through the weights is found by dynamic time warping, as Whisper's word timestamps are (openai/whisper, `whisper/timing.py`):
-//! heads standardised over the tokens, smoothed over frames, averaged, and the dearest monotone path through the mean.
+//! In: [`Attention`] of a few chosen heads, the bytes of each token, the audio. Out: a [`Span`] of samples for each word. Some heads,
+//! while they predict a token, look where it begins; others, while the token is the input, look where it was said. The mean of
+//! both scores each token at each frame, and the best path through all tokens in their order, with a pause allowed around every
+//! word, gives the times (Viterbi). Attention knows little of pauses, so their score grows as the audio falls quiet.
+//!
+//! `export/auricle_export/moonshine/word_times.py` is the same in Python, with how well it does.
+
+use std::ops::Range;
 
 use serde::Deserialize;
 
+use super::tokenizer::SPACE;
 use crate::error::{Error, ErrorKind, Result};
-use crate::time::{SAMPLE_RATE, samples_in};
 
-/// Where a token or a word was said: samples from the start of the audio it was decoded from.
+/// Samples at 16 kHz from one frame of Moonshine's encoder to the next.
+const FRAME_SAMPLES: usize = 384;
+/// Attention below this counts as this much.
+const LEAST_ATTENTION: f64 = 1e-4;
+/// Mean square of what counts as silence, -100 dBFS.
+const LEAST_POWER: f64 = 1e-10;
+/// Quiet is at most this far below loud, or digital silence would make all else loud.
+const MOST_RANGE_DB: f64 = 60.0;
+/// A manifest names no more heads than this.
+const MOST_HEADS: usize = 64;
+
+/// Where a word was said: samples from the start of the audio it was decoded from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// Its first sample.
@@ -18,82 +34,90 @@ pub struct Span {
     pub end: u64,
 }
 
-/// How attention tells where words lie; the section `[moonshine.word_times]` of a manifest. Each figure has a default.
+/// How attention tells where words lie; the section `[moonshine.word_times]` of a manifest.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WordTimes {
-    /// Samples at 16 kHz from one frame of the encoder to the next: 384.
-    pub frame_samples: u32,
-    /// Frames of the median filter that smooths each head, odd: 7. 1 smooths nothing.
-    pub median_frames: usize,
-    /// Seconds added to where a word starts: 0.
-    pub start_offset_s: f64,
-    /// Seconds added to where a word ends: 0.
-    pub end_offset_s: f64,
+    /// Layer and head of each row of the graph's `cross_attention`, in its order.
+    pub heads: Vec<[usize; 2]>,
+    /// How many of them, the first, look where a token begins while they predict it; the others look at their own token.
+    pub before: usize,
+    /// A frame stands for the audio from this many samples after 384 x its number: 160.
+    pub frame_begins_samples: usize,
+    /// Score of a frame of pause where the audio is loud, as the logarithm of attention: -7.6.
+    pub pause_score: f64,
+    /// Added to it where the audio is quiet: 6.
+    pub quiet_gain: f64,
+    /// Taken off once for every pause, so that the closure of a plosive is none: 8.
+    pub pause_cost: f64,
+    /// How far below the middle between quiet and loud a frame is wholly quiet, dB: 9.
+    pub quiet_below_db: f64,
 }
 
+/// No heads; the figures measured on TIMIT, with heads and figures chosen on one half of the speakers, which serve Moonshine tiny and
+/// base alike.
 impl Default for WordTimes {
     fn default() -> Self {
-        Self { frame_samples: 384, median_frames: 7, start_offset_s: 0.0, end_offset_s: 0.0 }
+        Self {
+            heads: Vec::new(),
+            before: 0,
+            frame_begins_samples: 160,
+            pause_score: -7.6,
+            quiet_gain: 6.0,
+            pause_cost: 8.0,
+            quiet_below_db: 9.0,
+        }
     }
 }
 
-/// Attention of a growing number of tokens: softmax weights, [tokens, heads, frames].
+/// Softmax weights of the chosen heads over the frames of the audio, for every token that was fed to the decoder: the start token
+/// and those read.
 #[derive(Clone, Debug, Default)]
-pub struct Weights {
+pub struct Attention {
     heads: usize,
     frames: usize,
-    tokens: usize,
+    rows: usize,
+    /// [rows, heads, frames].
     values: Vec<f32>,
 }
 
-impl Weights {
-    /// Adds token `row` of the attention of one step, whose shape is `[heads, tokens, frames]`. A shape that is not that of the
-    /// rows before, or of `attention`, adds nothing.
+impl Attention {
+    /// Adds row `row` of one step's `attention`, whose shape is `[heads, rows, frames]`. What is not of the shape it says, or not
+    /// of as many heads and frames as the rows before, adds nothing.
     pub fn push(&mut self, attention: &[f32], shape: [usize; 3], row: usize) {
-        let [heads, tokens, frames] = shape;
-        if self.tokens == 0 {
+        let [heads, rows, frames] = shape;
+        if self.rows == 0 {
             (self.heads, self.frames) = (heads, frames);
         }
-        let whole = heads.checked_mul(tokens).and_then(|rows| rows.checked_mul(frames)) == Some(attention.len());
-        if !whole || attention.is_empty() || row >= tokens || (heads, frames) != (self.heads, self.frames) {
+        let length = heads.checked_mul(rows).and_then(|all| all.checked_mul(frames));
+        if length != Some(attention.len()) || attention.is_empty() || row >= rows || (heads, frames) != (self.heads, self.frames)
+        {
             return;
         }
-        for head in attention.chunks_exact(tokens * frames) {
+        for head in attention.chunks_exact(rows * frames) {
             self.values.extend_from_slice(&head[row * frames..(row + 1) * frames]);
         }
-        self.tokens += 1;
+        self.rows += 1;
     }
 
-    /// Tokens added.
-    pub fn tokens(&self) -> usize {
-        self.tokens
-    }
-
-    /// Each head standardised over the tokens and smoothed over `median` frames, then the mean over heads: [tokens, frames].
-    fn smoothed_mean(&self, median: usize) -> Vec<f32> {
-        let Self { heads, frames, tokens, ref values } = *self;
-        let mut mean = vec![0.0; tokens * frames];
-        let mut rows = vec![0.0; tokens * frames];
-        for head in 0..heads {
-            let at = |token: usize, frame: usize| (token * heads + head) * frames + frame;
-            for frame in 0..frames {
-                let column = || {
-                    (0..tokens).map(|token| values[at(token, frame)]).map(|weight| if weight.is_finite() { weight } else { 0.0 })
-                };
-                let average = column().sum::<f32>() / tokens as f32;
-                let deviation = (column().map(|weight| (weight - average).powi(2)).sum::<f32>() / tokens as f32).sqrt();
-                for (token, weight) in column().enumerate() {
-                    // A frame that all tokens attend to alike says nothing of any.
-                    rows[token * frames + frame] = if deviation > 0.0 { (weight - average) / deviation } else { 0.0 };
-                }
+    /// Logarithm of the mean weight at each frame, [tokens, frames]: of the first `before` heads the row that predicts the token
+    /// counts, of the others the token's own, which the last token of a reading that was cut at its longest lacks.
+    fn scores(&self, before: usize, tokens: usize) -> Vec<f64> {
+        let row = |row: usize, heads: Range<usize>| {
+            let row = self.values.chunks_exact(self.heads * self.frames).nth(row);
+            row.into_iter().flat_map(move |row| row.chunks_exact(self.frames).take(heads.end).skip(heads.start))
+        };
+        let mut scores = vec![0.0; tokens * self.frames];
+        for (token, scores) in scores.chunks_exact_mut(self.frames).enumerate() {
+            let mut count = 0.0;
+            for head in row(token, 0..before).chain(row(token + 1, before..self.heads)) {
+                count += 1.0;
+                scores.iter_mut().zip(head).for_each(|(score, &weight)| *score += f64::from(weight));
             }
-            for (row, mean) in rows.chunks_exact(frames).zip(mean.chunks_exact_mut(frames)) {
-                add_median(row, median, mean);
-            }
+            // Of what is not a number `max` gives the other.
+            scores.iter_mut().for_each(|score| *score = (*score / count).max(LEAST_ATTENTION).min(1.0).ln());
         }
-        mean.iter_mut().for_each(|weight| *weight /= heads as f32);
-        mean
+        scores
     }
 }
 
@@ -106,207 +130,291 @@ impl WordTimes {
         let wrong = |name: &str, value: &dyn std::fmt::Display, range: &str| {
             Err(Error::new(ErrorKind::Corrupt, format!("[moonshine.word_times]: {name} is {value}; expected {range}")))
         };
-        if !(1..=SAMPLE_RATE).contains(&self.frame_samples) {
-            return wrong("frame_samples", &self.frame_samples, "1 to 16000");
+        if !(1..=MOST_HEADS).contains(&self.heads.len()) {
+            return wrong("the number of heads", &self.heads.len(), &format!("1 to {MOST_HEADS}"));
         }
-        if !(1..=99).contains(&self.median_frames) || self.median_frames % 2 == 0 {
-            return wrong("median_frames", &self.median_frames, "an odd number from 1 to 99");
+        if !(1..=self.heads.len()).contains(&self.before) {
+            return wrong("before", &self.before, &format!("1 to the {} of heads", self.heads.len()));
         }
-        for (name, offset) in [("start_offset_s", self.start_offset_s), ("end_offset_s", self.end_offset_s)] {
-            if !(-1.0..=1.0).contains(&offset) {
-                return wrong(name, &offset, "-1 to 1");
+        if self.frame_begins_samples > 16_000 {
+            return wrong("frame_begins_samples", &self.frame_begins_samples, "0 to 16000");
+        }
+        for (name, value, least, most) in [
+            ("pause_score", self.pause_score, -100.0, 100.0),
+            ("quiet_gain", self.quiet_gain, 0.0, 100.0),
+            ("pause_cost", self.pause_cost, 0.0, 1000.0),
+            ("quiet_below_db", self.quiet_below_db, 0.1, 100.0),
+        ] {
+            if !(least..=most).contains(&value) {
+                return wrong(name, &value, &format!("{least} to {most}"));
             }
         }
         Ok(())
     }
 
-    /// Where each of the first `tokens` tokens lies in audio of `samples` samples; empty where `weights` are of fewer tokens.
+    /// Where each word that `pieces`, the bytes of the tokens read, spell was said in `audio`, 16 kHz: one span for each of
+    /// [`words`], in order and apart. Empty where `attention` is of other heads or of fewer tokens.
     ///
-    /// Starts never decrease and no span leaves the audio.
-    pub fn spans(&self, weights: &Weights, tokens: usize, samples: usize) -> Vec<Span> {
-        if tokens == 0 || weights.tokens() < tokens {
+    /// Takes time and memory in proportion to tokens times frames.
+    pub fn spans(&self, attention: &Attention, pieces: &[&[u8]], audio: &[f32]) -> Vec<Span> {
+        let words: Vec<Vec<usize>> = words(pieces).into_iter().map(|word| said(pieces, word)).collect();
+        let frames = attention.frames;
+        if words.is_empty() || attention.heads != self.heads.len() || attention.rows < pieces.len() || frames == 0 {
             return Vec::new();
         }
-        // The row after the last token, which chose the end, bounds it. A loop's further rounds have rows too.
-        let rows = weights.tokens().min(tokens + 1);
-        let mean = weights.smoothed_mean(self.median_frames);
-        let starts = first_frames(&mean[..rows * weights.frames], weights.frames);
-        let position = |frame: usize, offset_s: f64| {
-            let shifted = (frame as u64 * u64::from(self.frame_samples)).saturating_add_signed(signed_samples(offset_s));
-            shifted.min(samples as u64)
+        if frames < words.iter().map(Vec::len).sum() {
+            // No reading within the bound of tokens a second comes here: the words share the audio evenly.
+            let place = |word: usize| (audio.len() * word / words.len()) as u64;
+            return (0..words.len()).map(|word| Span { start: place(word), end: place(word + 1) }).collect();
+        }
+        let scores = attention.scores(self.before, pieces.len());
+        let pauses: Vec<f64> =
+            self.quietness(audio, frames).into_iter().map(|quiet| self.pause_score + self.quiet_gain * quiet).collect();
+        let place = |frame: usize| (frame * FRAME_SAMPLES + self.frame_begins_samples).min(audio.len()) as u64;
+        let path = best_path(&scores, &pauses, &words, self.pause_cost);
+        path.into_iter().map(|stretch| Span { start: place(stretch.start), end: place(stretch.end) }).collect()
+    }
+
+    /// How quiet each frame is, 0 to 1. Loud is the 95th percentile of the frames' levels, quiet the 5th, both by nearest rank
+    /// from below; frames past the audio are quiet.
+    fn quietness(&self, audio: &[f32], frames: usize) -> Vec<f64> {
+        let level_db = |frame: usize| {
+            let begin = (frame * FRAME_SAMPLES + self.frame_begins_samples).min(audio.len());
+            let samples = &audio[begin..(begin + FRAME_SAMPLES).min(audio.len())];
+            let sum: f64 = samples.iter().map(|&sample| f64::from(sample) * f64::from(sample)).sum();
+            10.0 * (sum / samples.len().max(1) as f64).max(LEAST_POWER).log10()
         };
-        let mut latest = 0;
-        (0..tokens)
-            .map(|token| {
-                let start = position(starts[token], self.start_offset_s).max(latest);
-                latest = start;
-                let end = starts.get(token + 1).map_or(samples as u64, |&frame| position(frame, self.end_offset_s));
-                Span { start, end: end.max(start) }
-            })
-            .collect()
+        let levels: Vec<f64> = (0..frames).map(level_db).collect();
+        let mut ranked = levels.clone();
+        ranked.sort_by(f64::total_cmp);
+        let rank = |percent: usize| ranked.get(frames.saturating_sub(1) * percent / 100).copied().unwrap_or_default();
+        let loud = rank(95);
+        let middle = (loud + rank(5).max(loud - MOST_RANGE_DB)) / 2.0;
+        levels.into_iter().map(|level| ((middle - level) / self.quiet_below_db).clamp(0.0, 1.0)).collect()
     }
 }
 
-/// The frame at which each row's stretch begins on the path through `weights`, [rows, frames], that gathers the most, where a step
-/// goes to the next row, the next frame or both. Starts at 0 and never decreases.
-fn first_frames(weights: &[f32], frames: usize) -> Vec<usize> {
-    let rows = weights.len().checked_div(frames).unwrap_or(0);
-    // Which step leads to each point of the path that is best up to there.
-    let mut steps = vec![Step::Frame; rows * frames];
-    let mut before: Vec<f32> = Vec::new();
-    let mut gathered = vec![0.0_f32; frames];
-    for (row, weights) in weights.chunks_exact(frames.max(1)).enumerate() {
-        std::mem::swap(&mut before, &mut gathered);
-        gathered.clear();
-        for (frame, weight) in weights.iter().enumerate() {
-            let ways = [
-                (Step::Both, (row > 0 && frame > 0).then(|| before[frame - 1])),
-                (Step::Row, (row > 0).then(|| before[frame])),
-                (Step::Frame, (frame > 0).then(|| gathered[frame - 1])),
-            ];
-            let possible = ways.into_iter().filter_map(|(step, sum)| Some((step, sum?)));
-            let best = possible.reduce(|best, way| if way.1 > best.1 { way } else { best });
-            let (step, sum) = best.unwrap_or((Step::Frame, 0.0));
-            steps[row * frames + frame] = step;
-            gathered.push(sum + weight);
+/// The tokens of each word: one begins at every piece that begins with U+2581.
+pub fn words(pieces: &[&[u8]]) -> Vec<Range<usize>> {
+    let mut words: Vec<Range<usize>> = Vec::new();
+    for (token, piece) in pieces.iter().enumerate() {
+        match words.last_mut() {
+            Some(word) if !piece.starts_with(SPACE.as_bytes()) => word.end = token + 1,
+            _ => words.push(token..token + 1),
         }
     }
-    let mut starts = vec![0; rows];
-    let (mut row, mut frame) = (rows.saturating_sub(1), frames.saturating_sub(1));
-    while row > 0 {
-        let step = steps[row * frames + frame];
-        if step != Step::Frame {
-            starts[row] = frame;
-            row -= 1;
-        }
-        if step != Step::Row {
-            frame = frame.saturating_sub(1);
+    words
+}
+
+/// The tokens of `word` that are said. Punctuation is not, and its attention wanders; a word of nothing else keeps it.
+fn said(pieces: &[&[u8]], word: Range<usize>) -> Vec<usize> {
+    let is_said = |token: &usize| {
+        let piece = pieces[*token].strip_prefix(SPACE.as_bytes()).unwrap_or(pieces[*token]);
+        piece.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
+    };
+    let said: Vec<usize> = word.clone().filter(is_said).collect();
+    if said.is_empty() { word.collect() } else { said }
+}
+
+/// A place on the path: in a pause, or in a token of a word.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Pause,
+    Token { word: usize, token: usize },
+}
+
+/// The frames of every word on the best path: a pause, then for every word its tokens and a pause.
+///
+/// `scores` [tokens, frames], `pauses` [frames] the score of a pause, `words` the tokens of each word: at least one each, and
+/// together no more than there are frames. Each frame is in one state. From a state the path stays, goes to the next, or past a
+/// pause to the one after it; it begins in the first pause or the first token and ends in the last pause or the last token. Of
+/// equal ways the one that stays longer is taken.
+fn best_path(scores: &[f64], pauses: &[f64], words: &[Vec<usize>], pause_cost: f64) -> Vec<Range<usize>> {
+    let frames = pauses.len();
+    let mut states = vec![State::Pause];
+    for (word, tokens) in words.iter().enumerate() {
+        states.extend(tokens.iter().map(|&token| State::Token { word, token }));
+        states.push(State::Pause);
+    }
+    let score = |state: usize, frame: usize| match states[state] {
+        State::Pause => pauses[frame],
+        State::Token { token, .. } => scores[token * frames + frame],
+    };
+    // How many states each frame's best way into a state has come on: 0, 1, or 2 past a pause.
+    let mut steps = vec![0_u8; frames * states.len()];
+    let mut best = vec![f64::NEG_INFINITY; states.len()];
+    for (state, best) in best.iter_mut().enumerate().take(2) {
+        *best = score(state, 0);
+    }
+    for frame in 1..frames {
+        // From the last state down, since a way comes from a state before.
+        for state in (0..states.len()).rev() {
+            let mut way = (best[state], 0);
+            if state >= 1 {
+                let cost = if matches!(states[state], State::Pause) { pause_cost } else { 0.0 };
+                let next = best[state - 1] - cost;
+                way = if next > way.0 { (next, 1) } else { way };
+            }
+            if state >= 2 && matches!(states[state - 1], State::Pause) {
+                let over = best[state - 2];
+                way = if over > way.0 { (over, 2) } else { way };
+            }
+            best[state] = way.0 + score(state, frame);
+            steps[frame * states.len() + state] = way.1;
         }
     }
-    starts
-}
-
-/// A step of the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Frame,
-    Row,
-    Both,
-}
-
-/// Adds the running median of `width` values, odd, to `sum`; past its ends `row` goes on as in a mirror.
-fn add_median(row: &[f32], width: usize, sum: &mut [f32]) {
-    let half = (width / 2).min(row.len().saturating_sub(1));
-    let mut window = Vec::with_capacity(2 * half + 1);
-    for (centre, sum) in sum.iter_mut().enumerate() {
-        window.clear();
-        window.extend((0..=2 * half).map(|place| {
-            let at = (centre + place).abs_diff(half);
-            row[if at < row.len() { at } else { 2 * (row.len() - 1) - at }]
-        }));
-        let (_, median, _) = window.select_nth_unstable_by(half, f32::total_cmp);
-        *sum += *median;
+    let last = states.len() - 1;
+    let mut state = if best[last.saturating_sub(1)] > best[last] { last.saturating_sub(1) } else { last };
+    let mut stretches = vec![0..0; words.len()];
+    for frame in (0..frames).rev() {
+        if let State::Token { word, .. } = states[state] {
+            let end = if stretches[word].is_empty() { frame + 1 } else { stretches[word].end };
+            stretches[word] = frame..end;
+        }
+        state -= usize::from(steps[frame * states.len() + state]);
     }
-}
-
-/// Samples in `seconds`, which may be below 0.
-fn signed_samples(seconds: f64) -> i64 {
-    let samples = i64::try_from(samples_in(seconds.abs())).unwrap_or(i64::MAX);
-    if seconds < 0.0 { -samples } else { samples }
+    stretches
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
-    const PLAIN: WordTimes = WordTimes { frame_samples: 100, median_frames: 1, start_offset_s: 0.0, end_offset_s: 0.0 };
-
-    /// Two heads whose tokens attend to `places`, as frames from and to.
-    fn attention(places: &[(usize, usize)], frames: usize) -> Weights {
-        let mut weights = Weights::default();
-        for &(from, to) in places {
-            let row: Vec<f32> = (0..frames).map(|frame| if (from..to).contains(&frame) { 0.9 } else { 0.01 }).collect();
-            weights.push(&[row.clone(), row].concat(), [2, 1, frames], 0);
-        }
-        weights
+    fn recipe(heads: usize, before: usize) -> WordTimes {
+        let recipe: WordTimes = toml::from_str(&format!("heads = {:?}\nbefore = {before}", vec![[0, 0]; heads])).unwrap();
+        recipe.check().unwrap();
+        recipe
     }
 
-    fn spans(recipe: &WordTimes, weights: &Weights, tokens: usize, samples: usize) -> Vec<(u64, u64)> {
-        recipe.spans(weights, tokens, samples).iter().map(|span| (span.start, span.end)).collect()
+    fn attention(values: &[Vec<Vec<f32>>]) -> Attention {
+        let (rows, frames) = (values[0].len(), values[0][0].len());
+        let flat: Vec<f32> = values.iter().flatten().flatten().copied().collect();
+        let mut attention = Attention::default();
+        (0..rows).for_each(|row| attention.push(&flat, [values.len(), rows, frames], row));
+        attention
+    }
+
+    /// Blocks of an amplitude and a number of samples, every second sample negated.
+    fn blocks(parts: &[(f32, usize)]) -> Vec<f32> {
+        let mut audio: Vec<f32> = parts.iter().flat_map(|&(amplitude, samples)| vec![amplitude; samples]).collect();
+        audio.iter_mut().skip(1).step_by(2).for_each(|sample| *sample = -*sample);
+        audio
+    }
+
+    fn numbers(value: &Value) -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_reference_gives_the_same_times() {
+        let file: Value = serde_json::from_str(include_str!("../../tests/data/word_times.json")).unwrap();
+        for case in file["cases"].as_array().unwrap() {
+            let floats = |row: &Value| numbers(row).into_iter().map(|weight| weight as f32).collect();
+            let rows = |head: &Value| head.as_array().unwrap().iter().map(floats).collect();
+            let attention = attention(&case["attention"].as_array().unwrap().iter().map(rows).collect::<Vec<_>>());
+            let block = |block: &Value| (block[0].as_f64().unwrap() as f32, block[1].as_u64().unwrap() as usize);
+            let audio = blocks(&case["audio"].as_array().unwrap().iter().map(block).collect::<Vec<_>>());
+            let bytes = |piece: &Value| numbers(piece).into_iter().map(|byte| byte as u8).collect::<Vec<u8>>();
+            let pieces: Vec<Vec<u8>> = case["pieces"].as_array().unwrap().iter().map(bytes).collect();
+            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            let recipe = recipe(attention.heads, case["before"].as_u64().unwrap() as usize);
+
+            let quietness = recipe.quietness(&audio, attention.frames);
+            for (quiet, expected) in quietness.iter().zip(numbers(&case["quietness"])) {
+                assert!((quiet - expected).abs() < 1e-3, "{}: {quietness:?}", case["name"]);
+            }
+            let spans = recipe.spans(&attention, &pieces, &audio);
+            let times = case["times"].as_array().unwrap();
+            assert_eq!(spans.len(), times.len(), "{}", case["name"]);
+            for (span, times) in spans.iter().zip(times) {
+                let found = [span.start, span.end].map(|samples| samples as f64 / 16_000.0);
+                assert!(found.iter().zip(numbers(times)).all(|(a, b)| (a - b).abs() < 1e-4), "{}: {spans:?}", case["name"]);
+            }
+        }
     }
 
     #[test]
     fn a_diagonal_gives_the_times_it_was_made_of() {
-        let weights = attention(&[(0, 4), (4, 9), (9, 11), (11, 20)], 20);
-        assert_eq!(spans(&PLAIN, &weights, 3, 2_050), [(0, 400), (400, 900), (900, 1_100)]);
-        assert_eq!(spans(&PLAIN, &weights, 4, 2_050), [(0, 400), (400, 900), (900, 1_100), (1_100, 2_050)]);
-        let smoothed = WordTimes { median_frames: 3, ..PLAIN };
-        assert_eq!(spans(&smoothed, &weights, 3, 2_050)[0], (0, 400), "a median keeps edges");
+        let looks =
+            |from: usize, to: usize| -> Vec<f32> { (0..30).map(|f| if (from..to).contains(&f) { 0.2 } else { 1e-6 }).collect() };
+        let rows = vec![looks(2, 10), looks(10, 15), looks(15, 30), vec![0.03; 30]];
+        let pieces = ["\u{2581}one", "\u{2581}two", "ty"].map(str::as_bytes);
+        let spans = recipe(1, 1).spans(&attention(&[rows]), &pieces, &blocks(&[(0.1, 12_000)]));
+        let place = |frame: u64| frame * 384 + 160;
+        assert_eq!(spans, [Span { start: place(2), end: place(10) }, Span { start: place(10), end: place(30) }]);
     }
 
     #[test]
-    fn offsets_move_words_and_never_out_of_the_audio() {
-        let weights = attention(&[(0, 4), (4, 9), (9, 20)], 20);
-        let recipe = WordTimes { start_offset_s: -50.0 / 16_000.0, end_offset_s: 10_000.0 / 16_000.0, ..PLAIN };
-        assert_eq!(spans(&recipe, &weights, 2, 1_500), [(0, 1_500), (350, 1_500)]);
-    }
-
-    #[test]
-    fn a_step_of_several_tokens_gives_what_single_ones_give() {
-        let places = [(0, 3), (3, 5), (5, 10)];
-        let single = attention(&places, 10);
-        let mut together = Vec::new();
-        for _head in 0..2 {
-            for token in 0..3 {
-                together.extend_from_slice(&single.values[token * 20..token * 20 + 10]);
-            }
+    fn a_step_of_several_tokens_adds_what_single_ones_add() {
+        let together: Vec<f32> = (0..24_u8).map(f32::from).collect();
+        let mut several = Attention::default();
+        (0..3).for_each(|row| several.push(&together, [2, 3, 4], row));
+        let mut single = Attention::default();
+        for row in 0..3 {
+            let of = |head: usize| &together[(head * 3 + row) * 4..][..4];
+            single.push(&[of(0), of(1)].concat(), [2, 1, 4], 0);
         }
-        let mut several = Weights::default();
-        (0..3).for_each(|row| several.push(&together, [2, 3, 10], row));
         assert_eq!(several.values, single.values);
-        several.push(&together, [2, 3, 10], 3);
-        several.push(&together[1..], [2, 3, 10], 0);
-        several.push(&together, [3, 2, 10], 0);
-        several.push(&[], [usize::MAX, 2, 10], 0);
-        assert_eq!(several.tokens(), 3, "what does not fit adds nothing");
+        several.push(&together, [2, 3, 4], 3);
+        several.push(&together[1..], [2, 3, 4], 0);
+        several.push(&together, [3, 2, 4], 0);
+        several.push(&[], [usize::MAX, 2, 4], 0);
+        assert_eq!((several.rows, several.values.len()), (3, 24), "what does not fit adds nothing");
     }
 
     #[test]
-    fn whatever_is_attended_to_starts_never_decrease_and_stay_inside() {
+    fn whatever_is_attended_to_words_are_in_order_and_inside() {
         let mut seed = 11_u64;
-        let mut random = move || {
+        let mut random = move |below: usize| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            seed >> 33
+            (seed >> 33) as usize % below
         };
-        for round in 0..200 {
-            let (heads, tokens, frames) = (1 + random() as usize % 3, 1 + random() as usize % 12, 1 + random() as usize % 30);
-            let mut weights = Weights::default();
-            let count = heads * tokens * frames;
-            let mut values: Vec<f32> = (0..count).map(|_| random() as f32 / 2_f32.powi(31)).collect();
+        for round in 0..300 {
+            let (heads, tokens, frames) = (1 + random(3), random(12), 1 + random(30));
+            let shape = [heads, tokens + 1, frames];
+            let mut values: Vec<f32> = (0..shape.iter().product()).map(|_| random(1_000) as f32 / 1e3).collect();
             if round % 4 == 0 {
-                values[random() as usize % count] = f32::NAN;
+                let place = random(values.len());
+                values[place] = [f32::NAN, f32::INFINITY, -1.0][random(3)];
             }
-            (0..tokens).for_each(|row| weights.push(&values, [heads, tokens, frames], row));
-            let spans = WordTimes::default().spans(&weights, tokens - round % 2 * (tokens / 2), frames * 384 + 100);
-            assert!(spans.iter().all(|span| span.start <= span.end && span.end <= frames as u64 * 384 + 100), "{spans:?}");
-            assert!(spans.windows(2).all(|pair| pair[0].start <= pair[1].start), "{spans:?}");
+            let mut attention = Attention::default();
+            (0..=tokens - tokens.min(round % 2)).for_each(|row| attention.push(&values, shape, row));
+            let mut audio: Vec<f32> = (0..random(frames * 400)).map(|_| random(2_000) as f32 / 1e3 - 1.0).collect();
+            if let Some(sample) = audio.first_mut() {
+                *sample = [f32::NAN, 0.5][random(2)];
+            }
+            let pieces: Vec<&[u8]> =
+                (0..tokens).map(|_| ["\u{2581}la", ",", "la", "\u{2581}", ""][random(5)].as_bytes()).collect();
+            let spans = recipe(heads, 1 + random(heads)).spans(&attention, &pieces, &audio);
+            assert_eq!(spans.len(), words(&pieces).len());
+            let edges: Vec<u64> = spans.iter().flat_map(|span| [span.start, span.end]).collect();
+            assert!(edges.is_sorted() && edges.iter().all(|&edge| edge <= audio.len() as u64), "{spans:?}");
         }
     }
 
     #[test]
-    fn nothing_attended_to_has_no_times() {
-        assert_eq!(WordTimes::default().spans(&Weights::default(), 0, 16_000), []);
-        assert_eq!(WordTimes::default().spans(&Weights::default(), 3, 16_000), []);
-        assert_eq!(WordTimes::default().spans(&attention(&[(0, 2)], 4), 2, 16_000), [], "fewer rows than tokens");
+    fn without_attention_there_are_no_times() {
+        let pieces = ["\u{2581}a".as_bytes(), b"b"];
+        let audio = [0.1; 4_000];
+        assert_eq!(recipe(1, 1).spans(&Attention::default(), &pieces, &audio), []);
+        let one = attention(&[vec![vec![0.1; 10]]]);
+        assert_eq!(recipe(1, 1).spans(&one, &pieces, &audio), [], "a row for two tokens");
+        assert_eq!(recipe(2, 1).spans(&one, &pieces[..1], &audio), [], "other heads than the manifest says");
+        assert_eq!(recipe(1, 1).spans(&one, &[], &audio), []);
     }
 
     #[test]
     fn figures_out_of_range_are_refused() {
-        assert!(WordTimes::default().check().is_ok());
+        let good = recipe(2, 1);
         for (recipe, says) in [
-            (WordTimes { frame_samples: 0, ..PLAIN }, "frame_samples is 0"),
-            (WordTimes { median_frames: 4, ..PLAIN }, "median_frames is 4"),
-            (WordTimes { end_offset_s: f64::NAN, ..PLAIN }, "end_offset_s is NaN"),
+            (WordTimes { heads: Vec::new(), ..good.clone() }, "heads is 0"),
+            (WordTimes { before: 3, ..good.clone() }, "before is 3"),
+            (WordTimes { before: 0, ..good.clone() }, "before is 0"),
+            (WordTimes { frame_begins_samples: usize::MAX, ..good.clone() }, "frame_begins_samples is"),
+            (WordTimes { pause_cost: f64::NAN, ..good.clone() }, "pause_cost is NaN"),
+            (WordTimes { quiet_below_db: 0.0, ..good.clone() }, "quiet_below_db is 0"),
         ] {
             let error = recipe.check().unwrap_err();
             assert!(error.message().contains(says), "{error}");

@@ -1,6 +1,6 @@
 //! What a decoder makes of a piece of audio: tokens, and the words they spell.
 
-use super::alignment::Span;
+use super::alignment::{self, Span};
 use super::greedy::Choice;
 use super::tokenizer::{SPACE, Tokenizer};
 
@@ -24,42 +24,21 @@ pub struct HypothesisWord {
     pub said: Option<Span>,
 }
 
-/// A word while it is spelled.
-struct Spelled {
-    bytes: Vec<u8>,
-    probability: f32,
-    said: Option<Span>,
-}
-
 impl Hypothesis {
-    /// Spells `tokens` as words. `spans` tells where each token was said, or is empty. Bytes that are not UTF-8 become U+FFFD; commas
-    /// in a row, which Moonshine sometimes writes at a short pause, become one.
-    pub fn spell(tokens: &[Choice], spans: &[Span], tokenizer: &Tokenizer) -> Self {
-        let mut words: Vec<Spelled> = Vec::new();
-        for (index, choice) in tokens.iter().enumerate() {
-            let bytes = tokenizer.bytes(choice.token);
-            let said = spans.get(index).copied();
-            let (begins, bytes) = bytes.strip_prefix(SPACE.as_bytes()).map_or((false, bytes), |rest| (true, rest));
-            match words.last_mut() {
-                Some(word) if !begins => {
-                    word.bytes.extend_from_slice(bytes);
-                    word.probability = word.probability.min(choice.probability);
-                    word.said = word.said.zip(said).map(|(first, last)| Span { start: first.start, end: last.end });
-                }
-                _ => words.push(Spelled { bytes: bytes.to_vec(), probability: choice.probability, said }),
+    /// Spells `tokens` as words. `said` tells where each of [`alignment::words`] was said, or is empty. Bytes that are not UTF-8
+    /// become U+FFFD; commas in a row, which Moonshine sometimes writes at a short pause, become one.
+    pub fn spell(tokens: &[Choice], said: &[Span], tokenizer: &Tokenizer) -> Self {
+        let pieces: Vec<&[u8]> = tokens.iter().map(|choice| tokenizer.bytes(choice.token)).collect();
+        let mut words = Vec::new();
+        for (number, word) in alignment::words(&pieces).into_iter().enumerate() {
+            let probability = tokens[word.clone()].iter().map(|choice| choice.probability).fold(1.0, f32::min);
+            let mut text = String::from_utf8_lossy(&pieces[word].concat()).replace(SPACE, " ");
+            while text.contains(",,") {
+                text = text.replace(",,", ",");
             }
+            let said = said.get(number).copied();
+            words.extend(text.split_whitespace().map(|text| HypothesisWord { text: text.to_owned(), probability, said }));
         }
-        let words = words
-            .into_iter()
-            .flat_map(|Spelled { bytes, probability, said }| {
-                let mut text = String::from_utf8_lossy(&bytes).replace(SPACE, " ");
-                while text.contains(",,") {
-                    text = text.replace(",,", ",");
-                }
-                let parts: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-                parts.into_iter().map(move |text| HypothesisWord { text, probability, said })
-            })
-            .collect();
         Self { tokens: tokens.iter().map(|choice| choice.token).collect(), words }
     }
 
@@ -93,9 +72,8 @@ mod tests {
         assert_eq!(hypothesis.words[0], HypothesisWord { text: "Hello,".to_owned(), probability: 0.5, said: None });
         assert!((hypothesis.words[2].probability - 0.1).abs() < f32::EPSILON);
 
-        let spans: Vec<Span> = (0..7).map(|token| Span { start: 10 * token, end: 10 * token + 9 }).collect();
-        let said = Hypothesis::spell(&tokens, &spans, &tokenizer).words.iter().map(|word| word.said).collect::<Vec<_>>();
-        let span = |start, end| Some(Span { start, end });
-        assert_eq!(said, [span(0, 29), span(30, 39), span(40, 69)], "from a word's first token to its last");
+        let spans = [3, 4, 5].map(|place| Span { start: place, end: place + 1 });
+        let said: Vec<Option<Span>> = Hypothesis::spell(&tokens, &spans, &tokenizer).words.iter().map(|word| word.said).collect();
+        assert_eq!(said, spans.map(Some));
     }
 }

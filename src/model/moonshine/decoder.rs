@@ -7,7 +7,7 @@ use ort::memory::AllocationDevice;
 use ort::value::{DynTensorRef, DynValue, Tensor};
 
 use super::layout::{ATTENTION, CROSS, LOGITS, Layout, SELF, STATES, TOKENS};
-use crate::decode::alignment::Weights;
+use crate::decode::alignment::Attention;
 use crate::decode::greedy::{self, Choice};
 use crate::error::Result;
 use crate::runtime::{BoundGraph, Graph, GraphSettings, Memory, failed_run};
@@ -166,11 +166,11 @@ impl Rows {
         greedy::choose(logits.chunks_exact(vocabulary.max(1)).nth(row)?)
     }
 
-    /// Adds to `weights` where in the audio token `row` of the step looked.
-    pub fn looked(&self, row: usize, weights: &mut Weights) {
-        let attention = self.attention.as_ref().and_then(|attention| attention.try_extract_tensor::<f32>().ok());
-        let Some((shape, attention)) = attention else { return };
+    /// Adds to `attention` where in the audio token `row` of the step looked.
+    pub fn looked(&self, row: usize, attention: &mut Attention) {
+        let weights = self.attention.as_ref().and_then(|weights| weights.try_extract_tensor::<f32>().ok());
+        let Some((shape, weights)) = weights else { return };
         let &[heads, tokens, frames] = &shape[..] else { return };
-        weights.push(attention, [heads, tokens, frames].map(|size| usize::try_from(size).unwrap_or(0)), row);
+        attention.push(weights, [heads, tokens, frames].map(|size| usize::try_from(size).unwrap_or(0)), row);
     }
 }

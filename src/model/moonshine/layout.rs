@@ -43,19 +43,27 @@ pub(super) struct Layout {
     pub width: usize,
     /// Tokens of the vocabulary.
     pub vocabulary: usize,
-    /// Whether `step` gives the attention to the audio that word times are read from.
+    /// Whether `step` gives attention to the audio and the manifest says how word times are read from it.
     pub attention: bool,
 }
 
 impl Layout {
-    /// Reads the layout from `step` and holds all three graphs against it.
+    /// Reads the layout from `step` and holds all three graphs against it. `alignment_heads` is how many heads of attention the
+    /// manifest knows the meaning of, if any.
     ///
     /// # Errors
     /// `Model` for the first input or output that does not fit.
-    pub fn of(encoder: &Graph, cross_kv: &Graph, step: &Graph, vocabulary: usize) -> Result<Self> {
+    pub fn of(
+        encoder: &Graph,
+        cross_kv: &Graph,
+        step: &Graph,
+        vocabulary: usize,
+        alignment_heads: Option<usize>,
+    ) -> Result<Self> {
         let (heads, width) = heads_and_width(step)?;
         let layers = (0..LARGEST[0]).take_while(|&layer| step.has_input(&past(layer, SELF, KEY))).count();
-        let layout = Self { layers, heads, width, vocabulary, attention: step.has_output(ATTENTION) };
+        let alignment_heads = alignment_heads.filter(|_| step.has_output(ATTENTION));
+        let layout = Self { layers, heads, width, vocabulary, attention: alignment_heads.is_some() };
         let sequence = || [Is(1), Is(heads), Any, Is(width)];
         let ports = |names: Vec<String>| names.into_iter().map(move |name| Port::f32(name, sequence()));
 
@@ -67,18 +75,16 @@ impl Layout {
         inputs.extend(ports(layout.past_names(CROSS)));
         let mut outputs = vec![Port::f32(LOGITS, [Is(1), Any, Is(vocabulary)])];
         outputs.extend(ports(layout.present_names()));
-        if layout.attention {
-            outputs.push(Port::f32(ATTENTION, [Any, Any, Any]));
-        }
+        outputs.extend(alignment_heads.map(|heads| Port::f32(ATTENTION, [Is(heads), Any, Any])));
         step.expect(&inputs, &outputs)?;
 
         // What the encoder gives is what cross_kv takes; where both graphs say how wide that is, they must agree.
-        if let (Some(given), Some(taken)) = (fixed(encoder.outputs(), ENCODED), fixed(cross_kv.inputs(), STATES)) {
-            if given != taken {
-                let message =
-                    format!("input '{STATES}': expected {given} values a frame, as {} gives, found {taken}", encoder.name());
-                return Err(cross_kv.error(message));
-            }
+        if let (Some(given), Some(taken)) = (fixed(encoder.outputs(), ENCODED), fixed(cross_kv.inputs(), STATES))
+            && given != taken
+        {
+            let message =
+                format!("input '{STATES}': expected {given} values a frame, as {} gives, found {taken}", encoder.name());
+            return Err(cross_kv.error(message));
         }
         Ok(layout)
     }

@@ -18,7 +18,7 @@ use self::layout::{AUDIO, ENCODED, Layout};
 use self::reading::{Reading, usable};
 use super::Transcriber;
 use crate::decode::Hypothesis;
-use crate::decode::alignment::{Weights, WordTimes};
+use crate::decode::alignment::{Attention, WordTimes};
 use crate::decode::tokenizer::Tokenizer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{BoundGraph, GraphSettings, Memory, failed_run};
@@ -38,9 +38,8 @@ struct Parameters {
     vocabulary: usize,
     /// Most tokens a second of speech can hold; more is invention.
     tokens_per_second: f64,
-    /// How `cross_attention` tells where words lie.
-    #[serde(default)]
-    word_times: WordTimes,
+    /// How `cross_attention` tells where words lie; without it words have no times.
+    word_times: Option<WordTimes>,
 }
 
 /// A Moonshine model: weights, sessions and tokenizer. It keeps nothing of a stream between calls.
@@ -66,7 +65,8 @@ impl Moonshine {
         let encoder = super::graph(model, "encoder", settings)?;
         let cross_kv = super::graph(model, "cross_kv", settings)?;
         let step = super::graph(model, "step", settings)?;
-        let layout = Layout::of(&encoder, &cross_kv, &step, parameters.vocabulary)?;
+        let heads = parameters.word_times.as_ref().map(|word_times| word_times.heads.len());
+        let layout = Layout::of(&encoder, &cross_kv, &step, parameters.vocabulary, heads)?;
         let encoder = BoundGraph::new(encoder, vec![(ENCODED.to_owned(), Memory::Device)])?;
         let decoder = Decoder::new(cross_kv, step, layout)?;
         let mut moonshine = Self { name: model.name().clone(), encoder, decoder, tokenizer, parameters };
@@ -76,10 +76,10 @@ impl Moonshine {
     }
 
     /// Greedy decoding, at most `limit` tokens, without the rounds of a loop; and where in the audio each token looked.
-    fn decode(&mut self, draft: &[u32], limit: usize) -> Result<(Reading, Weights)> {
+    fn decode(&mut self, draft: &[u32], limit: usize) -> Result<(Reading, Attention)> {
         let Parameters { start_token, end_token, vocabulary, .. } = self.parameters;
         let mut reading = Reading::new(end_token, limit);
-        let mut weights = Weights::default();
+        let mut attention = Attention::default();
         let mut tokens = vec![start_token];
         tokens.extend(usable(draft, vocabulary, end_token, limit));
         let mut read = 0;
@@ -91,9 +91,9 @@ impl Moonshine {
                 let Some(choice) = rows.choice(row) else {
                     return Err(Error::new(ErrorKind::Model, format!("{}: gave no finite logit", self.name)));
                 };
-                rows.looked(row, &mut weights);
+                rows.looked(row, &mut attention);
                 if !reading.take(choice) {
-                    return Ok((reading, weights));
+                    return Ok((reading, attention));
                 }
                 row += 1;
                 if tokens.get(row) != Some(&choice.token) {
@@ -139,9 +139,11 @@ impl Transcriber for Moonshine {
         let states = encoded?.pop().ok_or_else(|| self.encoder.graph().error("did not give states"))?;
         let decoded = self.decoder.begin(&states).and_then(|()| self.decode(draft, limit));
         self.decoder.end();
-        let (reading, weights) = decoded?;
-        let spans = self.parameters.word_times.spans(&weights, reading.tokens().len(), audio.len());
-        Ok(Hypothesis::spell(reading.tokens(), &spans, &self.tokenizer))
+        let (reading, attention) = decoded?;
+        let pieces: Vec<&[u8]> = reading.tokens().iter().map(|choice| self.tokenizer.bytes(choice.token)).collect();
+        let word_times = self.parameters.word_times.as_ref();
+        let said = word_times.map_or_else(Vec::new, |word_times| word_times.spans(&attention, &pieces, audio));
+        Ok(Hypothesis::spell(reading.tokens(), &said, &self.tokenizer))
     }
 }
 
@@ -156,6 +158,6 @@ impl Parameters {
         if !(0.1..=100.0).contains(&self.tokens_per_second) {
             return corrupt(format!("tokens_per_second is {}; expected 0.1 to 100", self.tokens_per_second));
         }
-        self.word_times.check()
+        self.word_times.as_ref().map_or(Ok(()), WordTimes::check)
     }
 }
