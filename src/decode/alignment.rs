@@ -114,8 +114,11 @@ impl Attention {
                 count += 1.0;
                 scores.iter_mut().zip(head).for_each(|(score, &weight)| *score += f64::from(weight));
             }
-            // Of what is not a number `max` gives the other.
-            scores.iter_mut().for_each(|score| *score = (*score / count).max(LEAST_ATTENTION).min(1.0).ln());
+            for score in scores {
+                // Of what is not a number `max` gives the other.
+                let mean = (*score / count).max(LEAST_ATTENTION);
+                *score = mean.min(1.0).ln();
+            }
         }
         scores
     }
