@@ -75,7 +75,8 @@ pub struct Caption {
     /// Words that had been stable and that this final changed, as they were shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amended: Vec<String>,
-    /// Words with times, where the engine has them.
+    /// The words of `text` in order, one entry each, where the engine has times. Of a committed word the times and the probability
+    /// may still move until the final; what it says does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<Word>,
     /// First sample that was decoded.
@@ -91,11 +92,11 @@ pub struct Caption {
 pub struct Word {
     /// The word as it stands in the caption.
     pub text: String,
-    /// Where it starts.
+    /// Where it starts; never before the word before it.
     pub start: SamplePosition,
-    /// Where it ends.
+    /// Where it ends: `start` or later, not after the next word's start.
     pub end: SamplePosition,
-    /// Probability given by the decoder, 0 to 1.
+    /// Probability given by the decoder, the lowest among the word's tokens, 0 to 1.
     pub probability: f32,
 }
 

@@ -136,10 +136,21 @@ fn assert_promises(events: &[Event]) {
         if caption.state == CaptionState::Final {
             assert!(caption.committed == caption.text && caption.stable == caption.text, "{caption:?}");
         }
+        assert_words(caption);
         if let Some(before) = before.insert(caption.segment, caption.clone()) {
             assert_eq!(before.state, CaptionState::Partial, "segment {} goes on after its final", caption.segment);
             assert!(caption.committed.starts_with(&before.committed), "{before:?} became {caption:?}");
         }
     }
     assert!(before.values().all(|caption| caption.state == CaptionState::Final), "a segment has no final");
+}
+
+/// Fails unless the words of a caption are those of its text, in order and within it: the model that the binary uses tells times.
+fn assert_words(caption: &Caption) {
+    let texts: Vec<&str> = caption.words.iter().map(|word| word.text.as_str()).collect();
+    assert_eq!(texts.join(" "), caption.text, "{caption:?}");
+    assert!(caption.words.iter().all(|word| caption.start <= word.start && word.end <= caption.end), "{caption:?}");
+    assert!(caption.words.iter().all(|word| word.start <= word.end), "{caption:?}");
+    assert!(caption.words.windows(2).all(|pair| pair[0].end <= pair[1].start), "{caption:?}");
+    assert!(caption.words.iter().all(|word| (0.0..=1.0).contains(&word.probability)), "{caption:?}");
 }

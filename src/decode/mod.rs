@@ -1,7 +1,8 @@
-//! From logits to text: choosing tokens, tokenizers, words, and guards against text that was never said.
+//! From logits to text: choosing tokens, tokenizers, words and where they were said, and guards against text that was never said.
 //!
-//! In: logits of one step, token ids. Out: tokens with probabilities, [`Hypothesis`] with its words.
+//! In: logits of one step, token ids, attention. Out: tokens with probabilities, [`Hypothesis`] with its words.
 
+pub mod alignment;
 pub mod greedy;
 pub mod hypothesis;
 pub mod repetition;

@@ -2,7 +2,8 @@
 //!
 //! In: the file. Out: the bytes of a token id, with U+2581 for a space before a word.
 //! Records in id order: a length byte n (0: empty; below 128: the length; else a second byte b: length b x 128 + n - 128), then
-//! that many bytes. Ids 0 to 2 are special; single raw bytes start at id 3.
+//! that many bytes. Ids 0 to 2 are special; single raw bytes start at id 3. A model may know more tokens than the file holds
+//! (Moonshine base: 32,768 and 32,000): those past its end are special too.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +25,7 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.bin`, which must hold exactly `vocabulary` tokens.
+    /// Reads `tokenizer.bin`, which must hold `vocabulary` tokens or fewer.
     ///
     /// # Errors
     /// `Io`, or `Corrupt` naming the record that does not fit.
@@ -59,8 +60,9 @@ impl Tokenizer {
             ends.push(bytes.len());
             rest = after;
         }
-        if ends.len() != vocabulary {
-            return Err(Error::new(ErrorKind::Corrupt, format!("holds {} tokens, expected {vocabulary}", ends.len())));
+        if !(1..=vocabulary).contains(&ends.len()) {
+            let message = format!("holds {} tokens, expected 1 to the {vocabulary} of the vocabulary", ends.len());
+            return Err(Error::new(ErrorKind::Corrupt, message));
         }
         Ok(Self { bytes, ends })
     }
@@ -100,7 +102,8 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Corrupt);
             assert!(error.message().contains("token 0"), "{error}");
         }
-        let error = Tokenizer::parse(&[1, b'a'], 2).unwrap_err();
-        assert!(error.message().contains("1 tokens, expected 2"), "{error}");
+        let error = Tokenizer::parse(&[1, b'a', 1, b'b'], 1).unwrap_err();
+        assert!(error.message().contains("2 tokens, expected 1 to the 1"), "{error}");
+        assert_eq!(Tokenizer::parse(&[], 2).unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }

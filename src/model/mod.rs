@@ -64,7 +64,10 @@ pub trait Transcriber: Send {
     fn settings(&self) -> GraphSettings;
     /// Reads `audio`: 16 kHz, one channel, -1 to 1. Too short to hold a word gives an empty hypothesis.
     ///
+    /// `draft` is a guess at the tokens, best those of the last reading of this audio with less of it. It may be empty or wrong;
+    /// it changes how long reading takes, never what is read.
+    ///
     /// # Errors
     /// `Model` when ONNX Runtime fails.
-    fn transcribe(&mut self, audio: &[f32]) -> Result<Hypothesis>;
+    fn transcribe(&mut self, audio: &[f32], draft: &[u32]) -> Result<Hypothesis>;
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::session::{Session, SessionInputs, SessionOutputs};
+use ort::session::{IoBinding, Session, SessionInputs, SessionOutputs};
 use ort::value::Outlet;
 
 use super::environment::environment;
@@ -99,6 +99,17 @@ impl Graph {
     ) -> Result<SessionOutputs<'s>> {
         let name = &self.name;
         self.session.run(inputs).map_err(|error| failed_run(name, &error))
+    }
+
+    /// A binding of this graph's inputs and outputs to memory.
+    pub(super) fn binding(&self) -> Result<IoBinding> {
+        self.session.create_binding().map_err(|error| failed_run(&self.name, &error))
+    }
+
+    /// Runs the graph on what is bound.
+    pub(super) fn run_bound<'b, 's: 'b>(&'s mut self, binding: &'b IoBinding) -> Result<SessionOutputs<'b>> {
+        let name = &self.name;
+        self.session.run_binding(binding).map_err(|error| failed_run(name, &error))
     }
 
     /// An error of kind `Model` about this graph.

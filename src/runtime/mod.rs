@@ -4,12 +4,14 @@
 //! a provider that cannot be had is an error here, never a silent fallback. Operators that it lacks are another matter: see
 //! [`Provider`]. What a graph takes and gives is compared with what its family expects by [`Graph::expect`].
 
+mod binding;
 mod contract;
 mod elf;
 mod environment;
 mod graph;
 mod provider;
 
+pub use binding::{BoundGraph, Memory};
 pub use contract::{Extent, Port};
 pub use environment::{library_path, load_library, version};
 pub(crate) use graph::failed_run;

@@ -1,10 +1,11 @@
 //! Local agreement: which part of a growing caption is likely to stay, and which part never changes again.
 //!
-//! In: successive hypotheses of one segment. Out: a [`Line`] with its committed and stable prefixes. `stable` is what two successive
+//! In: successive hypotheses of one segment. Out: a [`Line`] with its words and its committed and stable prefixes. `stable` is what two successive
 //! hypotheses agree on (local agreement, Polák et al., arXiv 2204.06028); `committed` asks for agreement that lasted, counted in
 //! seconds of audio because wrong commits grow as refreshes come closer together. A pure state machine: no audio, no model.
 
 use crate::decode::HypothesisWord;
+use crate::decode::alignment::Span;
 use crate::time::{SamplePosition, samples_in};
 
 /// The rules of commitment, each a setting with its default.
@@ -24,10 +25,11 @@ impl Default for AgreementSettings {
     }
 }
 
-/// A caption's text and the lengths, in bytes, of its prefixes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A caption's text, its words, and the lengths, in bytes, of its prefixes.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
     text: String,
+    words: Vec<HypothesisWord>,
     committed: usize,
     stable: usize,
 }
@@ -36,6 +38,17 @@ impl Line {
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The words of the text in order, with where they were said: no word starts before the one before it, and none lasts into the
+    /// next. Times are from the start of the segment, and those of the latest reading that has the word.
+    pub fn words(&self) -> &[HypothesisWord] {
+        &self.words
+    }
+
+    /// Whether a reader would see no difference: text and prefixes are the same, times may not be.
+    pub fn reads_as(&self, other: &Self) -> bool {
+        (&self.text, self.committed, self.stable) == (&other.text, other.committed, other.stable)
     }
 
     /// The prefix that is never taken back.
@@ -58,6 +71,8 @@ struct Shown {
     since: SamplePosition,
     passes: u32,
     probability: f32,
+    /// Where it was said, from the start of the segment.
+    said: Option<Span>,
     /// As it was shown when it was stable, if it was.
     stable: bool,
 }
@@ -79,6 +94,7 @@ impl Agreement {
     /// Takes the hypothesis of the segment's audio up to `until`; what was committed stays in front of it.
     pub fn update(&mut self, hypothesis: &[HypothesisWord], until: SamplePosition) -> Line {
         let first = self.continuation(hypothesis);
+        self.refine(&hypothesis[..first]);
         let next = &hypothesis[first..];
         let mut agreed = true;
         let mut words: Vec<Shown> = self.words.drain(..self.committed).collect();
@@ -92,6 +108,7 @@ impl Agreement {
                 since: before.map_or(until, |before| before.since),
                 passes: before.map_or(1, |before| before.passes + 1),
                 probability: word.probability,
+                said: word.said,
                 stable: agreed,
             });
         }
@@ -113,11 +130,12 @@ impl Agreement {
     /// in it, as they were last shown.
     pub fn finish(&mut self, hypothesis: &[HypothesisWord]) -> (Line, Vec<String>) {
         let first = self.continuation(hypothesis);
+        self.refine(&hypothesis[..first]);
         let shown: Vec<Shown> = self.words.drain(self.committed..).filter(|word| word.stable).collect();
         let next = &hypothesis[first..];
-        let cores: Vec<String> = next.iter().map(|word| core(&word.text).to_lowercase()).collect();
-        let kept = common_subsequence(&shown, &cores);
-        let amended = shown.iter().zip(kept).filter(|(_, kept)| !kept).map(|(word, _)| word.text.clone()).collect();
+        let cores = cores(next);
+        let found = common_subsequence(&shown, &cores);
+        let amended = shown.iter().zip(found).filter(|(_, found)| found.is_none()).map(|(word, _)| word.text.clone()).collect();
         for (word, core) in next.iter().zip(cores) {
             self.words.push(Shown {
                 text: word.text.clone(),
@@ -125,6 +143,7 @@ impl Agreement {
                 since: SamplePosition(0),
                 passes: 1,
                 probability: word.probability,
+                said: word.said,
                 stable: true,
             });
         }
@@ -134,12 +153,24 @@ impl Agreement {
         (line, amended)
     }
 
+    /// Gives committed words the time and the probability they have in `reading`, a later reading of the same audio: with more
+    /// audio after it a word is placed better. What they say stays.
+    fn refine(&mut self, reading: &[HypothesisWord]) {
+        let committed = &mut self.words[..self.committed];
+        let found = common_subsequence(committed, &cores(reading));
+        for (word, found) in committed.iter_mut().zip(found) {
+            if let Some(read) = found.and_then(|index| reading.get(index)) {
+                (word.probability, word.said) = (read.probability, read.said);
+            }
+        }
+    }
+
     /// The first word of `hypothesis` that comes after the committed words: where the edit distance between the committed words
     /// and the words before it is least, nearest to as many words as were committed. A word stands for another as far as their
     /// letters agree, so that a wrongly committed word does not swallow a right one that sounds nothing like it.
     fn continuation(&self, hypothesis: &[HypothesisWord]) -> usize {
         let committed = &self.words[..self.committed];
-        let cores: Vec<String> = hypothesis.iter().map(|word| core(&word.text).to_lowercase()).collect();
+        let cores = cores(hypothesis);
         if committed.len() <= cores.len() && committed.iter().zip(&cores).all(|(word, core)| word.core == *core) {
             return committed.len();
         }
@@ -169,6 +200,7 @@ impl Agreement {
             }
             let start = line.text.len();
             line.text.push_str(&word.text);
+            line.words.push(HypothesisWord { text: word.text.clone(), probability: word.probability, said: word.said });
             let settled = start + word.text.trim_end_matches(is_closing).len();
             if index < self.committed {
                 line.committed = settled;
@@ -178,8 +210,28 @@ impl Agreement {
                 line.stable = settled;
             }
         }
+        put_in_order(&mut line.words);
         line
     }
+}
+
+/// Words that come from several readings may overlap: moves starts back to the latest before them and ends to the next start.
+fn put_in_order(words: &mut [HypothesisWord]) {
+    let mut latest = 0;
+    for span in words.iter_mut().filter_map(|word| word.said.as_mut()) {
+        span.start = span.start.max(latest);
+        latest = span.start;
+    }
+    let mut next = u64::MAX;
+    for span in words.iter_mut().rev().filter_map(|word| word.said.as_mut()) {
+        span.end = span.end.min(next).max(span.start);
+        next = span.start;
+    }
+}
+
+/// What agreement compares of each word.
+fn cores(words: &[HypothesisWord]) -> Vec<String> {
+    words.iter().map(|word| core(&word.text).to_lowercase()).collect()
 }
 
 /// The part of a word that agreement compares: without punctuation around it.
@@ -192,8 +244,8 @@ fn is_closing(c: char) -> bool {
     matches!(c, '.' | ',' | '?' | '!' | ';' | ':' | '…' | '-' | '–' | '—')
 }
 
-/// For each of `shown`, whether it is in the longest common subsequence with `cores`.
-fn common_subsequence(shown: &[Shown], cores: &[String]) -> Vec<bool> {
+/// For each of `shown`, which of `cores` it is in the longest common subsequence of the two.
+fn common_subsequence(shown: &[Shown], cores: &[String]) -> Vec<Option<usize>> {
     let width = cores.len() + 1;
     let mut lengths = vec![0_usize; (shown.len() + 1) * width];
     for i in (0..shown.len()).rev() {
@@ -205,10 +257,10 @@ fn common_subsequence(shown: &[Shown], cores: &[String]) -> Vec<bool> {
             };
         }
     }
-    let (mut i, mut j, mut kept) = (0, 0, vec![false; shown.len()]);
+    let (mut i, mut j, mut found) = (0, 0, vec![None; shown.len()]);
     while i < shown.len() && j < cores.len() {
         if shown[i].core == cores[j] {
-            kept[i] = true;
+            found[i] = Some(j);
             (i, j) = (i + 1, j + 1);
         } else if lengths[(i + 1) * width + j] >= lengths[i * width + j + 1] {
             i += 1;
@@ -216,7 +268,7 @@ fn common_subsequence(shown: &[Shown], cores: &[String]) -> Vec<bool> {
             j += 1;
         }
     }
-    kept
+    found
 }
 
 #[cfg(test)]
@@ -226,8 +278,22 @@ mod tests {
     fn words(text: &str) -> Vec<HypothesisWord> {
         text.split(' ')
             .filter(|word| !word.is_empty())
-            .map(|word| HypothesisWord { text: word.to_owned(), probability: 0.9 })
+            .map(|word| HypothesisWord { text: word.to_owned(), probability: 0.9, said: None })
             .collect()
+    }
+
+    /// Words that were said from the given place to the next one's.
+    fn said(text: &str, starts: &[u64]) -> Vec<HypothesisWord> {
+        let mut words = words(text);
+        assert_eq!(words.len() + 1, starts.len());
+        for (word, places) in words.iter_mut().zip(starts.windows(2)) {
+            word.said = Some(Span { start: places[0], end: places[1] });
+        }
+        words
+    }
+
+    fn spans(line: &Line) -> Vec<(u64, u64)> {
+        line.words().iter().filter_map(|word| word.said).map(|span| (span.start, span.end)).collect()
     }
 
     fn at(seconds: f64) -> SamplePosition {
@@ -299,6 +365,33 @@ mod tests {
         let (line, amended) = agreement.finish(&[]);
         assert_eq!(line.text(), "one two");
         assert_eq!(amended, ["three"]);
+    }
+
+    #[test]
+    fn words_are_those_of_the_text_with_the_times_of_the_latest_reading() {
+        let mut agreement = Agreement::new(AgreementSettings::default());
+        for step in 0..4 {
+            agreement.update(&said("We meet at ten,", &[10, 20, 30, 40, 50]), at(0.3 * f64::from(step)));
+        }
+        let line = agreement.update(&said("we meet at ten, sharp", &[11, 21, 31, 41, 51, 60]), at(1.5));
+        assert_eq!(line.committed(), "We meet at");
+        assert_eq!(spans(&line), [(11, 21), (21, 31), (31, 41), (41, 51), (51, 60)]);
+        // A reading that has lost a committed word leaves it where it was, and the words stay in order around it.
+        let line = agreement.update(&said("We at ten, sharp.", &[12, 18, 40, 52, 62]), at(1.8));
+        assert_eq!(line.text(), "We meet at ten, sharp.");
+        assert_eq!(spans(&line), [(12, 18), (21, 21), (21, 40), (40, 52), (52, 62)]);
+        let joined: Vec<&str> = line.words().iter().map(|word| word.text.as_str()).collect();
+        assert_eq!(joined.join(" "), line.text());
+    }
+
+    #[test]
+    fn a_line_reads_the_same_whatever_its_times() {
+        let mut agreement = Agreement::new(AgreementSettings { passes: 9, ..AgreementSettings::default() });
+        agreement.update(&said("one two", &[0, 5, 9]), at(0.3));
+        let before = agreement.update(&said("one two", &[0, 5, 9]), at(0.6));
+        let after = agreement.update(&said("one two", &[1, 6, 10]), at(0.9));
+        assert!(after.reads_as(&before) && after != before);
+        assert!(!agreement.update(&said("one too", &[1, 6, 10]), at(1.2)).reads_as(&before));
     }
 
     #[test]

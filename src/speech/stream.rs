@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::agreement::{Agreement, AgreementSettings, Line};
 use super::endpoint::{EndpointSettings, Endpointer, Transition};
 use super::engine::Engine;
+use crate::decode::HypothesisWord;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Caption, CaptionState, EndReason, EventBody, Speech};
+use crate::event::{Caption, CaptionState, EndReason, EventBody, Speech, Word};
 use crate::model::silero::{SileroState, WINDOW};
 use crate::time::{SamplePosition, samples_in};
 
@@ -91,6 +92,8 @@ pub struct Stream {
 struct Rolling {
     agreement: Agreement,
     line: Line,
+    /// What the last reading read: the draft of the next.
+    tokens: Vec<u32>,
     /// Audio up to here is in the line.
     decoded_until: SamplePosition,
 }
@@ -165,10 +168,11 @@ impl Stream {
             return Ok(false);
         }
         let audio = &self.audio[start.since(self.kept_from) as usize..until.since(self.kept_from) as usize];
-        let hypothesis = engine.transcriber.transcribe(audio)?;
+        let hypothesis = engine.transcriber.transcribe(audio, &rolling.tokens)?;
         rolling.decoded_until = until;
+        rolling.tokens = hypothesis.tokens;
         let line = rolling.agreement.update(&hypothesis.words, until);
-        if line != rolling.line {
+        if !line.reads_as(&rolling.line) {
             rolling.line = line.clone();
             emit(EventBody::Caption(self.caption(&line, CaptionState::Partial, start, until, Vec::new())));
         }
@@ -250,7 +254,7 @@ impl Stream {
                 self.refresh = samples_in(self.settings.refresh_s);
                 let agreement = Agreement::new(self.settings.agreement.clone());
                 emit(EventBody::Speech(Speech::Start { segment: self.segment, start }));
-                let rolling = Rolling { agreement, line: Line::default(), decoded_until: start };
+                let rolling = Rolling { agreement, line: Line::default(), tokens: Vec::new(), decoded_until: start };
                 self.rolling = self.settings.partials.then_some(rolling);
             }
             Transition::End { start, end, reason } => {
@@ -271,9 +275,10 @@ impl Stream {
     ) -> Result<()> {
         let from = start.since(self.kept_from) as usize;
         let until = (end.since(self.kept_from) as usize).min(self.audio.len());
-        let hypothesis = engine.transcriber.transcribe(&self.audio[from.min(until)..until])?;
-        let fresh = || Agreement::new(self.settings.agreement.clone());
         let rolling = self.rolling.take();
+        let draft = rolling.as_ref().map_or(&[][..], |rolling| &rolling.tokens);
+        let hypothesis = engine.transcriber.transcribe(&self.audio[from.min(until)..until], draft)?;
+        let fresh = || Agreement::new(self.settings.agreement.clone());
         let shown = rolling.as_ref().is_some_and(|rolling| !rolling.line.text().is_empty());
         let mut agreement = rolling.map_or_else(fresh, |rolling| rolling.agreement);
         let (line, amended) = agreement.finish(&hypothesis.words);
@@ -298,7 +303,7 @@ impl Stream {
             committed: line.committed().to_owned(),
             stable: line.stable().to_owned(),
             amended,
-            words: Vec::new(),
+            words: words(line, start, end),
             start,
             end,
             model: self.model.clone(),
@@ -317,4 +322,14 @@ impl Stream {
         self.endpointer.skip_to(start);
         Ok(())
     }
+}
+
+/// The words of `line` on the sample clock, within the audio from `start` to `end` that was decoded; none where a time is not known.
+fn words(line: &Line, start: SamplePosition, end: SamplePosition) -> Vec<Word> {
+    let place = |samples: u64| (start + samples).min(end);
+    let on_the_clock = |word: &HypothesisWord| {
+        let said = word.said?;
+        Some(Word { text: word.text.clone(), start: place(said.start), end: place(said.end), probability: word.probability })
+    };
+    line.words().iter().map(on_the_clock).collect::<Option<_>>().unwrap_or_default()
 }

@@ -1,0 +1,163 @@
+//! Moonshine (Jeffries et al., arXiv 2410.15608): raw audio in, text out.
+//!
+//! In: 16 kHz audio and a draft of what it says. Out: a [`Hypothesis`]. Three graphs: `encoder` (audio -> states), `cross_kv`
+//! (states -> the cross-attention's keys and values, once an utterance) and `step` (tokens -> what follows each). `step` takes
+//! several tokens at once, so a draft, such as what was read 0.3 s of audio ago, is verified in one step instead of read again.
+
+mod decoder;
+mod layout;
+mod reading;
+
+use std::sync::Arc;
+
+use ort::value::Tensor;
+use serde::Deserialize;
+
+use self::decoder::Decoder;
+use self::layout::{AUDIO, ENCODED, Layout};
+use self::reading::{Reading, usable};
+use super::Transcriber;
+use crate::decode::Hypothesis;
+use crate::decode::alignment::{Attention, WordTimes};
+use crate::decode::tokenizer::Tokenizer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::{BoundGraph, GraphSettings, Memory, failed_run};
+use crate::store::Model;
+use crate::time::SAMPLE_RATE;
+
+/// The encoder's convolutions need this many samples for one state: 127 + 64 x (7 - 1 + 3 x (3 - 1)) rounded up.
+const SHORTEST_SAMPLES: usize = 1_024;
+/// Longest piece of audio taken at once; memory grows with its square.
+const LONGEST_SAMPLES: usize = 64 * SAMPLE_RATE as usize;
+
+/// The `[moonshine]` section of the manifest.
+#[derive(Clone, Debug, Deserialize)]
+struct Parameters {
+    start_token: u32,
+    end_token: u32,
+    vocabulary: usize,
+    /// Most tokens a second of speech can hold; more is invention.
+    tokens_per_second: f64,
+    /// How `cross_attention` tells where words lie; without it words have no times.
+    word_times: Option<WordTimes>,
+}
+
+/// A Moonshine model: weights, sessions and tokenizer. It keeps nothing of a stream between calls.
+#[derive(Debug)]
+pub struct Moonshine {
+    name: Arc<str>,
+    encoder: BoundGraph,
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    parameters: Parameters,
+}
+
+impl Moonshine {
+    /// Loads a checked model and proves by a run on half a second of silence that its provider works.
+    ///
+    /// # Errors
+    /// Those of the store and of ONNX Runtime; `Corrupt` when a figure of the manifest is out of its range; `Model` when the graphs
+    /// are not Moonshine's or do not belong together.
+    pub fn load(model: &Model, settings: GraphSettings) -> Result<Self> {
+        let parameters: Parameters = model.section("moonshine")?;
+        parameters.check().map_err(|error| error.within(model.folder().join("model.toml").display()))?;
+        let tokenizer = Tokenizer::read(&model.file("tokenizer")?, parameters.vocabulary)?;
+        let encoder = super::graph(model, "encoder", settings)?;
+        let cross_kv = super::graph(model, "cross_kv", settings)?;
+        let step = super::graph(model, "step", settings)?;
+        let heads = parameters.word_times.as_ref().map(|word_times| word_times.heads.len());
+        let layout = Layout::of(&encoder, &cross_kv, &step, parameters.vocabulary, heads)?;
+        let encoder = BoundGraph::new(encoder, vec![(ENCODED.to_owned(), Memory::Device)])?;
+        let decoder = Decoder::new(cross_kv, step, layout)?;
+        let mut moonshine = Self { name: model.name().clone(), encoder, decoder, tokenizer, parameters };
+        // With a draft, so that a step of several tokens is proven too.
+        moonshine.transcribe(&vec![0.0; SAMPLE_RATE as usize / 2], &[moonshine.parameters.start_token])?;
+        Ok(moonshine)
+    }
+
+    /// Greedy decoding, at most `limit` tokens, without the rounds of a loop; and where in the audio each token looked.
+    fn decode(&mut self, draft: &[u32], limit: usize) -> Result<(Reading, Attention)> {
+        let Parameters { start_token, end_token, vocabulary, .. } = self.parameters;
+        let mut reading = Reading::new(end_token, limit);
+        let mut attention = Attention::default();
+        let mut tokens = vec![start_token];
+        tokens.extend(usable(draft, vocabulary, end_token, limit));
+        let mut read = 0;
+        loop {
+            let rows = self.decoder.step(&tokens)?;
+            // A row counts as long as all tokens before it are those that were chosen.
+            let mut row = 0;
+            let next = loop {
+                let Some(choice) = rows.choice(row) else {
+                    return Err(Error::new(ErrorKind::Model, format!("{}: gave no finite logit", self.name)));
+                };
+                rows.looked(row, &mut attention);
+                if !reading.take(choice) {
+                    return Ok((reading, attention));
+                }
+                row += 1;
+                if tokens.get(row) != Some(&choice.token) {
+                    break choice.token;
+                }
+            };
+            read += row;
+            self.decoder.keep(read)?;
+            tokens.clear();
+            tokens.push(next);
+        }
+    }
+}
+
+impl Transcriber for Moonshine {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn settings(&self) -> GraphSettings {
+        self.decoder.settings()
+    }
+
+    fn transcribe(&mut self, audio: &[f32], draft: &[u32]) -> Result<Hypothesis> {
+        if audio.len() < SHORTEST_SAMPLES {
+            return Ok(Hypothesis::default());
+        }
+        if audio.len() > LONGEST_SAMPLES {
+            let message = format!(
+                "{}: {} samples at once, at most {LONGEST_SAMPLES}; cut the speech into segments",
+                self.name,
+                audio.len()
+            );
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        let seconds = audio.len() as f64 / f64::from(SAMPLE_RATE);
+        let limit = (seconds * self.parameters.tokens_per_second).ceil() as usize;
+
+        let input = Tensor::from_array(([1, audio.len()], audio.to_vec()));
+        self.encoder.give(AUDIO, &input.map_err(|error| failed_run(self.encoder.graph().name(), &error))?)?;
+        let encoded = self.encoder.run();
+        self.encoder.release();
+        let states = encoded?.pop().ok_or_else(|| self.encoder.graph().error("did not give states"))?;
+        let decoded = self.decoder.begin(&states).and_then(|()| self.decode(draft, limit));
+        self.decoder.end();
+        let (reading, attention) = decoded?;
+        let pieces: Vec<&[u8]> = reading.tokens().iter().map(|choice| self.tokenizer.bytes(choice.token)).collect();
+        let word_times = self.parameters.word_times.as_ref();
+        let said = word_times.map_or_else(Vec::new, |word_times| word_times.spans(&attention, &pieces, audio));
+        Ok(Hypothesis::spell(reading.tokens(), &said, &self.tokenizer))
+    }
+}
+
+impl Parameters {
+    fn check(&self) -> Result<()> {
+        let corrupt = |message: String| Err(Error::new(ErrorKind::Corrupt, format!("[moonshine]: {message}")));
+        for (name, token) in [("start_token", self.start_token), ("end_token", self.end_token)] {
+            if token as usize >= self.vocabulary {
+                return corrupt(format!("{name} is {token}, but the vocabulary has {} tokens", self.vocabulary));
+            }
+        }
+        if !(0.1..=100.0).contains(&self.tokens_per_second) {
+            return corrupt(format!("tokens_per_second is {}; expected 0.1 to 100", self.tokens_per_second));
+        }
+        self.word_times.as_ref().map_or(Ok(()), WordTimes::check)
+    }
+}

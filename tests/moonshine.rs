@@ -1,0 +1,230 @@
+//! Moonshine as captions use it, on real speech: drafts change nothing that is read, and words lie where they were said.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use auricle::ErrorKind;
+use auricle::audio::file::AudioFile;
+use auricle::audio::pcm::Format;
+use auricle::decode::Hypothesis;
+use auricle::decode::alignment::Span;
+use auricle::model::Transcriber;
+use auricle::model::moonshine::Moonshine;
+use auricle::runtime::GraphSettings;
+use auricle::store::{FileEntry, Model, Places};
+
+/// New audio between two readings of an open segment.
+const REFRESH_SAMPLES: usize = 4_800;
+
+/// The speakers of TIMIT that neither the heads nor the figures of word times were chosen on.
+const HELD_OUT: [&str; 4] = ["mcpm0", "faem0", "madc0", "falr0"];
+
+/// Six short sentences of a real voice; 16 kHz, one channel, 10 s.
+fn beckett() -> Vec<f32> {
+    samples_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/moonshine-tiny-en/beckett.wav"))
+}
+
+fn samples_of(path: &Path) -> Vec<f32> {
+    let mut file = AudioFile::open(path).expect("'make models' fetches the recording");
+    assert_eq!(file.format(), Format::new(16_000, 1).unwrap());
+    let mut samples = Vec::new();
+    while let Some(block) = file.next_block().unwrap() {
+        samples.extend_from_slice(block);
+    }
+    samples
+}
+
+/// The model, loaded once; one test reads at a time.
+fn moonshine() -> MutexGuard<'static, Moonshine> {
+    static MOONSHINE: OnceLock<Mutex<Moonshine>> = OnceLock::new();
+    let load = || {
+        let model = Model::open(&Places::find(), "moonshine-tiny-en").expect("'make models' fetches the model");
+        Mutex::new(Moonshine::load(&model, GraphSettings::default()).unwrap())
+    };
+    MOONSHINE.get_or_init(load).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Fails unless two readings have the same tokens, words and, nearly, probabilities: a product of several rows is summed in another
+/// order than one of a single row, which can tip the rounding of a quantised activation.
+fn assert_same(with: &Hypothesis, without: &Hypothesis, of: &str) {
+    assert_eq!(with.tokens, without.tokens, "{of}");
+    assert_eq!(with.text(), without.text(), "{of}");
+    for (with, without) in with.words.iter().zip(&without.words) {
+        assert!((with.probability - without.probability).abs() < 0.05, "{of}: {with:?}, {without:?}");
+    }
+}
+
+#[test]
+fn the_last_reading_as_a_draft_changes_nothing_that_is_read() {
+    let (mut moonshine, audio) = (moonshine(), beckett());
+    let mut draft = Vec::new();
+    let mut longest = 0;
+    for length in (REFRESH_SAMPLES..=audio.len()).step_by(REFRESH_SAMPLES) {
+        let audio = &audio[..length];
+        let with = moonshine.transcribe(audio, &draft).unwrap();
+        let without = moonshine.transcribe(audio, &[]).unwrap();
+        assert_same(&with, &without, &format!("{length} samples"));
+        // A draft that is all of what is said.
+        assert_same(&moonshine.transcribe(audio, &with.tokens).unwrap(), &without, &format!("{length} samples, full draft"));
+        draft = with.tokens;
+        longest = longest.max(draft.len());
+    }
+    assert!(longest > 12, "only {longest} tokens were read");
+}
+
+#[test]
+fn a_draft_of_rubbish_changes_nothing_that_is_read() {
+    let (mut moonshine, audio) = (moonshine(), beckett());
+    let without = moonshine.transcribe(&audio, &[]).unwrap();
+    assert!(without.text().to_lowercase().contains("fail better"), "{}", without.text());
+    let tokens = &without.tokens;
+    let changed = |place: usize| {
+        let mut draft = tokens.clone();
+        draft[place] += 1;
+        draft
+    };
+    let last = tokens.len() - 1;
+    for (draft, what) in [
+        (changed(0), "the first token is another"),
+        (changed(last / 2), "one in the middle is another"),
+        (changed(last), "the last is another"),
+        (tokens[1..].to_vec(), "the first is missing"),
+        (tokens.repeat(40), "far more than can be said"),
+        (vec![7; 10_000], "one token over and over"),
+        (vec![2], "the end token"),
+        (vec![1, 1, 0], "special tokens"),
+        ([&tokens[..3], &[u32::MAX, 32_768][..]].concat(), "tokens that do not exist"),
+    ] {
+        assert_same(&moonshine.transcribe(&audio, &draft).unwrap(), &without, what);
+    }
+}
+
+#[test]
+fn audio_too_short_or_too_long_is_no_crash_with_a_draft_either() {
+    let mut moonshine = moonshine();
+    for length in [0, 1, 1_023] {
+        assert_eq!(moonshine.transcribe(&vec![0.1; length], &[5, 6]).unwrap(), Hypothesis::default());
+    }
+    moonshine.transcribe(&[0.1; 1_024], &[5, 6, 7, 8]).unwrap();
+    let error = moonshine.transcribe(&vec![0.0; 64 * 16_000 + 1], &[]).unwrap_err();
+    assert!(error.message().contains("cut the speech"), "{error}");
+    moonshine.transcribe(&[f32::NAN; 16_000], &[5, 6]).map_or_else(|error| assert!(error.message().contains("logit")), drop);
+    assert!(!moonshine.transcribe(&beckett(), &[]).unwrap().words.is_empty(), "a reading that failed leaves nothing behind");
+}
+
+#[test]
+fn graphs_that_do_not_belong_together_are_refused_by_name() {
+    let model = Model::open(&Places::find(), "moonshine-tiny-en").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("mixed");
+    std::fs::create_dir(&folder).unwrap();
+    let file = |role: &str| model.manifest().files.iter().find(|file| file.role == role).unwrap();
+    for role in ["encoder", "cross_kv", "step", "tokenizer"] {
+        std::fs::copy(model.folder().join(&file(role).path), folder.join(&file(role).path)).unwrap();
+    }
+    let head = "schema = 1\nname = \"mixed\"\nfamily = \"moonshine\"\ntask = \"transcribe\"\ndescription = \"\"\nlicence = \"MIT\"\n\
+                minimum_ort = \"1.20\"\n";
+    let load = |encoder: &str, cross_kv: &str, step: &str, parameters: &str| {
+        let mut manifest = format!("{head}[moonshine]\n{parameters}\n");
+        for (role, taken) in [("encoder", encoder), ("cross_kv", cross_kv), ("step", step), ("tokenizer", "tokenizer")] {
+            let FileEntry { path, bytes, sha256, .. } = file(taken);
+            let path = path.display();
+            manifest += &format!("[[file]]\nrole = \"{role}\"\npath = \"{path}\"\nbytes = {bytes}\nsha256 = \"{sha256}\"\n");
+        }
+        std::fs::write(folder.join("model.toml"), manifest).unwrap();
+        Moonshine::load(&Model::open_folder(&folder).unwrap(), GraphSettings::default())
+    };
+    let parameters = "start_token = 1\nend_token = 2\nvocabulary = 32768\ntokens_per_second = 6.5";
+    let mut without_times = load("encoder", "cross_kv", "step", parameters).unwrap();
+    let words = without_times.transcribe(&beckett(), &[]).unwrap().words;
+    assert!(words.len() > 5 && words.iter().all(|word| word.said.is_none()), "the manifest names no heads: {words:?}");
+    for (graphs, says) in [
+        (["step", "cross_kv", "step"], ["step.onnx", "input 'input_values': expected", "found no such input"]),
+        (["encoder", "encoder", "step"], ["encoder.onnx", "input 'encoder_hidden_states': expected", "found no such input"]),
+        (
+            ["encoder", "cross_kv", "cross_kv"],
+            ["cross_kv.onnx", "input 'past_key_values.0.decoder.key': expected", "no such input"],
+        ),
+    ] {
+        let error = load(graphs[0], graphs[1], graphs[2], parameters).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Model);
+        assert!(says.iter().all(|part| error.message().contains(part)), "{error}");
+    }
+    for (parameters, says) in [
+        (parameters.replace("32768", "40000"), "output 'logits': expected f32 [1, any, 40000], found f32 [1, any, 32768]"),
+        (parameters.replace("= 2\n", "= 99999\n"), "end_token is 99999"),
+        (parameters.replace("6.5", "inf"), "tokens_per_second is inf"),
+        (format!("{parameters}\n[moonshine.word_times]\nheads = [[3, 0]]\nbefore = 2"), "before is 2"),
+        (format!("{parameters}\n[moonshine.word_times]\nhead = 3"), "head"),
+        (
+            format!("{parameters}\n[moonshine.word_times]\nheads = [[3, 0], [4, 1]]\nbefore = 1"),
+            "output 'cross_attention': expected f32 [2, any, any], found",
+        ),
+    ] {
+        let error = load("encoder", "cross_kv", "step", &parameters).unwrap_err();
+        assert!(error.message().contains(says), "{error}");
+    }
+}
+
+#[test]
+fn words_lie_where_they_were_said() {
+    let (mut moonshine, audio) = (moonshine(), beckett());
+    for length in [16_000, 32_000, 80_000, audio.len()] {
+        let hypothesis = moonshine.transcribe(&audio[..length], &[]).unwrap();
+        let spans: Vec<Span> = hypothesis.words.iter().map(|word| word.said.expect("the graph gives attention")).collect();
+        assert!(spans.iter().all(|span| span.start <= span.end && span.end <= length as u64), "{length}: {hypothesis:?}");
+        assert!(spans.windows(2).all(|pair| pair[0].start <= pair[1].start), "{length}: {hypothesis:?}");
+    }
+    // A word holds sound: its loudest 25 ms stand out from the quietest tenth of the recording.
+    let energies: Vec<f32> = audio.chunks(400).map(|piece| piece.iter().map(|sample| sample * sample).sum()).collect();
+    let mut sorted = energies.clone();
+    sorted.sort_by(f32::total_cmp);
+    let quiet = sorted[sorted.len() / 10];
+    for word in moonshine.transcribe(&audio, &[]).unwrap().words {
+        let Span { start, end } = word.said.unwrap();
+        let loudest = energies[start as usize / 400..(end as usize).div_ceil(400)].iter().copied().fold(0.0, f32::max);
+        assert!(loudest > 30.0 * quiet, "{word:?}: {loudest} in it, {quiet} where it is quiet");
+    }
+}
+
+#[test]
+fn words_of_timit_lie_within_a_few_hundredths_of_where_people_marked_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/speech/audio");
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        println!("skipped: no TIMIT at {}", folder.display());
+        return;
+    };
+    let mut tables: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    tables.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.ends_with(".words.tsv") && HELD_OUT.iter().any(|speaker| name.contains(speaker))
+    });
+    tables.sort();
+    let plain = |word: &str| word.replace(|c: char| !c.is_alphanumeric(), "").to_lowercase();
+    let mut errors = Vec::new();
+    for table in &tables {
+        let marked: Vec<(f64, f64, String)> = std::fs::read_to_string(table)
+            .unwrap()
+            .lines()
+            .map(|row| {
+                let [start, end, word] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
+                (start.parse().unwrap(), end.parse().unwrap(), plain(word))
+            })
+            .collect();
+        let audio = samples_of(Path::new(&table.to_str().unwrap().replace(".words.tsv", ".flac")));
+        let read = moonshine().transcribe(&audio, &[]).unwrap().words;
+        // Where a word was misread it is not plain which belongs to which; most clips have no such word.
+        if read.len() == marked.len() && read.iter().zip(&marked).all(|(read, marked)| plain(&read.text) == marked.2) {
+            for (read, (start, end, _)) in read.iter().zip(marked) {
+                let said = read.said.unwrap();
+                errors.push((said.start as f64 / 16_000.0 - start).abs());
+                errors.push((said.end as f64 / 16_000.0 - end).abs());
+            }
+        }
+    }
+    errors.sort_by(f64::total_cmp);
+    let (median, p95) = (errors[errors.len() / 2], errors[errors.len() * 95 / 100]);
+    println!("{} starts and ends in {} clips: median {median:.3} s, p95 {p95:.3} s", errors.len(), tables.len());
+    assert!(errors.len() > 100, "only {} starts and ends", errors.len());
+    assert!(median < 0.03 && p95 < 0.12, "median {median:.3} s, p95 {p95:.3} s");
+}
