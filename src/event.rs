@@ -96,7 +96,7 @@ pub struct Word {
     pub start: SamplePosition,
     /// Where it ends: `start` or later, not after the next word's start.
     pub end: SamplePosition,
-    /// Probability given by the decoder, the lowest among the word's tokens, 0 to 1.
+    /// How likely it is right, 0 to 1: from the decoder's probabilities, calibrated for the model.
     pub probability: f32,
 }
 

@@ -154,6 +154,7 @@ fn graphs_that_do_not_belong_together_are_refused_by_name() {
         (parameters.replace("32768", "40000"), "output 'logits': expected f32 [1, any, 40000], found f32 [1, any, 32768]"),
         (parameters.replace("= 2\n", "= 99999\n"), "end_token is 99999"),
         (parameters.replace("6.5", "inf"), "tokens_per_second is inf"),
+        (format!("{parameters}\nconfidence_odds = 0"), "confidence_odds is 0"),
         (format!("{parameters}\n[moonshine.word_times]\nheads = [[3, 0]]\nbefore = 2"), "before is 2"),
         (format!("{parameters}\n[moonshine.word_times]\nhead = 3"), "head"),
         (

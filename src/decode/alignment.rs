@@ -210,7 +210,7 @@ pub fn words(pieces: &[&[u8]]) -> Vec<Range<usize>> {
 }
 
 /// The tokens of `word` that are said. Punctuation is not, and its attention wanders; a word of nothing else keeps it.
-fn said(pieces: &[&[u8]], word: Range<usize>) -> Vec<usize> {
+pub(super) fn said(pieces: &[&[u8]], word: Range<usize>) -> Vec<usize> {
     let is_said = |token: &usize| {
         let piece = pieces[*token].strip_prefix(SPACE.as_bytes()).unwrap_or(pieces[*token]);
         piece.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())

@@ -15,7 +15,8 @@ pub struct AgreementSettings {
     pub passes: u32,
     /// Seconds of audio between the first and the last of them, at least: 0.6.
     pub lasting_s: f64,
-    /// Lowest probability of a word that is committed after `lasting_s`; a less likely one waits twice as long: 0.7.
+    /// Lowest probability that any token of a word may have for it to be committed after `lasting_s`; a less settled word waits
+    /// twice as long: 0.7.
     pub probability: f32,
 }
 
@@ -71,6 +72,7 @@ struct Shown {
     since: SamplePosition,
     passes: u32,
     probability: f32,
+    weakest: f32,
     /// Where it was said, from the start of the segment.
     said: Option<Span>,
     /// As it was shown when it was stable, if it was.
@@ -108,6 +110,7 @@ impl Agreement {
                 since: before.map_or(until, |before| before.since),
                 passes: before.map_or(1, |before| before.passes + 1),
                 probability: word.probability,
+                weakest: word.weakest,
                 said: word.said,
                 stable: agreed,
             });
@@ -115,7 +118,7 @@ impl Agreement {
         self.words = words;
         let lasting = samples_in(self.settings.lasting_s);
         while let Some(word) = self.words.get(self.committed) {
-            let needed = if word.probability >= self.settings.probability { lasting } else { 2 * lasting };
+            let needed = if word.weakest >= self.settings.probability { lasting } else { 2 * lasting };
             // The first words of a segment are read again and again from too little; the word after them tells.
             let followed = self.words.get(self.committed + 1).is_some_and(|next| next.stable);
             if !followed || word.passes < self.settings.passes || until.since(word.since) < needed {
@@ -143,6 +146,7 @@ impl Agreement {
                 since: SamplePosition(0),
                 passes: 1,
                 probability: word.probability,
+                weakest: word.weakest,
                 said: word.said,
                 stable: true,
             });
@@ -160,7 +164,7 @@ impl Agreement {
         let found = common_subsequence(committed, &cores(reading));
         for (word, found) in committed.iter_mut().zip(found) {
             if let Some(read) = found.and_then(|index| reading.get(index)) {
-                (word.probability, word.said) = (read.probability, read.said);
+                (word.probability, word.weakest, word.said) = (read.probability, read.weakest, read.said);
             }
         }
     }
@@ -200,7 +204,8 @@ impl Agreement {
             }
             let start = line.text.len();
             line.text.push_str(&word.text);
-            line.words.push(HypothesisWord { text: word.text.clone(), probability: word.probability, said: word.said });
+            let Shown { probability, weakest, said, .. } = *word;
+            line.words.push(HypothesisWord { text: word.text.clone(), probability, weakest, said });
             let settled = start + word.text.trim_end_matches(is_closing).len();
             if index < self.committed {
                 line.committed = settled;
@@ -278,7 +283,7 @@ mod tests {
     fn words(text: &str) -> Vec<HypothesisWord> {
         text.split(' ')
             .filter(|word| !word.is_empty())
-            .map(|word| HypothesisWord { text: word.to_owned(), probability: 0.9, said: None })
+            .map(|word| HypothesisWord { text: word.to_owned(), probability: 0.9, weakest: 0.9, said: None })
             .collect()
     }
 

@@ -38,8 +38,15 @@ struct Parameters {
     vocabulary: usize,
     /// Most tokens a second of speech can hold; more is invention.
     tokens_per_second: f64,
+    /// The odds of a word being right are this many times those its tokens tell; measured on speech.
+    #[serde(default = "as_told")]
+    confidence_odds: f32,
     /// How `cross_attention` tells where words lie; without it words have no times.
     word_times: Option<WordTimes>,
+}
+
+fn as_told() -> f32 {
+    1.0
 }
 
 /// A Moonshine model: weights, sessions and tokenizer. It keeps nothing of a stream between calls.
@@ -143,7 +150,7 @@ impl Transcriber for Moonshine {
         let pieces: Vec<&[u8]> = reading.tokens().iter().map(|choice| self.tokenizer.bytes(choice.token)).collect();
         let word_times = self.parameters.word_times.as_ref();
         let said = word_times.map_or_else(Vec::new, |word_times| word_times.spans(&attention, &pieces, audio));
-        Ok(Hypothesis::spell(reading.tokens(), &said, &self.tokenizer))
+        Ok(Hypothesis::spell(reading.tokens(), &said, self.parameters.confidence_odds, &self.tokenizer))
     }
 }
 
@@ -157,6 +164,9 @@ impl Parameters {
         }
         if !(0.1..=100.0).contains(&self.tokens_per_second) {
             return corrupt(format!("tokens_per_second is {}; expected 0.1 to 100", self.tokens_per_second));
+        }
+        if !(0.01..=100.0).contains(&self.confidence_odds) {
+            return corrupt(format!("confidence_odds is {}; expected 0.01 to 100", self.confidence_odds));
         }
         self.word_times.as_ref().map_or(Ok(()), WordTimes::check)
     }
