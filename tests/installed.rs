@@ -127,7 +127,7 @@ fn a_model_file_that_was_altered_is_named_with_both_hashes() {
 #[test]
 fn a_model_file_that_was_cut_short_is_named_with_both_lengths() {
     let installed = Installed::new();
-    let encoder = installed.model_file("moonshine-tiny-en/encoder_model.ort");
+    let encoder = installed.model_file("moonshine-tiny-en/encoder.onnx");
     let whole = fs::metadata(&encoder).unwrap().len();
     change(&encoder, |bytes| bytes.truncate(1_000_000));
     let parts = [encoder.to_str().unwrap(), "1000000 bytes", &whole.to_string(), "make models"];
@@ -137,9 +137,9 @@ fn a_model_file_that_was_cut_short_is_named_with_both_lengths() {
 #[test]
 fn a_model_file_that_is_missing_is_named() {
     let installed = Installed::new();
-    let decoder = installed.model_file("moonshine-tiny-en/decoder_model_merged.ort");
-    fs::remove_file(&decoder).unwrap();
-    installed.assert_complains(&[], &[decoder.to_str().unwrap(), "not there", "make models"]);
+    let step = installed.model_file("moonshine-tiny-en/step.onnx");
+    fs::remove_file(&step).unwrap();
+    installed.assert_complains(&[], &[step.to_str().unwrap(), "not there", "make models"]);
 }
 
 #[test]

@@ -11,12 +11,12 @@ use crate::error::{Error, ErrorKind};
 ///
 /// A GPU runs the operators that it has kernels for; ONNX Runtime gives the others to the processor and does not report which.
 /// So `cuda:0` says which provider was registered and that the graph ran, not that every operator ran there. How many do not
-/// depends on the graph: shape arithmetic nearly always, and products of weights that were quantised for a processor. Moonshine
-/// tiny as shipped is made of those: CUDA has no kernel for its `DynamicQuantizeMatMul` and `MatMulIntegerToFloat` (ONNX
-/// Runtime, `docs/OperatorKernels.md`), so it can gain little from a GPU.
+/// depends on the graph: shape arithmetic nearly always, and products of integers that serve a processor: in a model's int8
+/// export CUDA has no kernel for the product of unsigned by signed bytes (ONNX Runtime, `docs/OperatorKernels.md`). For a GPU,
+/// export in fp16.
 ///
 /// ONNX Runtime's switch against this, `session.disable_cpu_ep_fallback`, is not used: it refuses a graph for a single shape
-/// operator on the processor, and does not look into the branches of an `If`, where a merged decoder does its work.
+/// operator on the processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Provider {
     /// The processor.
