@@ -8,6 +8,8 @@
 .PHONY: help demo listen test build install models library library-oldest venv torch packages accuracy footprint lint \
         clean pins test-packages test-venv cargo
 
+# ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
+export ORT_DISABLE_TELEMETRY := 1
 # A Python of 3.11 or newer to make the environment with
 PYTHON ?= python3
 # Where `make install` puts the binary, its library and its models; DESTDIR is put before it, for packagers

@@ -108,6 +108,16 @@ fn a_library_that_was_cut_short_is_an_error_and_no_crash() {
 }
 
 #[test]
+fn nothing_is_kept_or_sent_about_its_use() {
+    let installed = Installed::new();
+    let ended = installed.transcribe(&[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // ONNX Runtime would keep what it is about to send under the user's cache folder.
+    let left: Vec<_> = fs::read_dir(installed.path("elsewhere")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn a_model_file_that_was_altered_is_named_with_both_hashes() {
     let installed = Installed::new();
     let tokenizer = installed.model_file("moonshine-tiny-en/tokenizer.bin");

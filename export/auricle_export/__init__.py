@@ -4,4 +4,9 @@
 `library`, `fetch` and what they import) use the standard library alone, so they run before anything is installed.
 """
 
+import os
+
+# Before anything imports onnxruntime, which reports its use to its maker otherwise.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 __version__ = "0.2.0"

@@ -31,6 +31,12 @@ pub fn version() -> Option<String> {
     library_path().map(|_| ort::info().to_owned())
 }
 
+/// ONNX Runtime as its maker packages it (seen in 1.31.1 for Linux) keeps a database of its use in the user's cache folder and
+/// sends it to its maker, unless this variable is `1` in the environment when the library is loaded; switching telemetry off
+/// through its API comes too late. A library cannot change the environment safely: a program that uses this one sets the
+/// variable before it starts threads, as `auricle` does.
+pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
+
 pub(super) fn environment(path: Option<&Path>) -> Result<Environment> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, environment)) = loaded.as_ref() {
@@ -42,6 +48,9 @@ pub(super) fn environment(path: Option<&Path>) -> Result<Environment> {
         Error::new(ErrorKind::Library, message)
     };
     elf::check_length(&path).map_err(|error| failed(&error))?;
+    if std::env::var_os(TELEMETRY_VARIABLE).is_none_or(|value| value != "1") {
+        log::warn!("ONNX Runtime may report its use over the network; set {TELEMETRY_VARIABLE}=1 before the program starts");
+    }
     let builder = ort::init_from(&path).map_err(|error| failed(&error))?;
     let environment = builder.with_name("auricle").with_telemetry(false).build().map_err(|error| failed(&error))?;
     environment.set_log_level(ort::logging::LogLevel::Error);

@@ -13,7 +13,7 @@ mod provider;
 
 pub use binding::{BoundGraph, Memory};
 pub use contract::{Extent, Port};
-pub use environment::{library_path, load_library, version};
+pub use environment::{TELEMETRY_VARIABLE, library_path, load_library, version};
 pub(crate) use graph::failed_run;
 pub use graph::{Graph, GraphSettings};
 pub use provider::Provider;
