@@ -17,7 +17,7 @@ pub struct EndpointSettings {
     pub stop: f32,
     /// Seconds of silence that end a segment: 0.5.
     pub silence_s: f64,
-    /// Seconds before the first window of speech that belong to the segment: 0.5.
+    /// Seconds before the first window of speech that belong to the segment: 0.3.
     pub pre_roll_s: f64,
     /// Seconds after the last window of speech that belong to the segment, at most `silence_s`: 0.3.
     pub tail_s: f64,
@@ -35,7 +35,7 @@ impl Default for EndpointSettings {
             start: 0.5,
             stop: 0.35,
             silence_s: 0.5,
-            pre_roll_s: 0.5,
+            pre_roll_s: 0.3,
             tail_s: 0.3,
             minimum_s: 0.25,
             maximum_s: 15.0,
@@ -239,7 +239,7 @@ mod tests {
         let mut probabilities = vec![0.1; 20];
         probabilities.extend([0.9; 20]);
         probabilities.extend([0.1; 20]);
-        let start = SamplePosition(20 * WINDOW) - samples_in(0.5);
+        let start = SamplePosition(20 * WINDOW) - samples_in(0.3);
         let end = SamplePosition(40 * WINDOW) + samples_in(0.3);
         let expected = [Transition::Start { start }, Transition::End { start, end, reason: EndReason::Silence }];
         assert_eq!(run(&mut endpointer, 0, &probabilities), expected);
