@@ -43,33 +43,36 @@ class Tally:
 
 
 def measure(folders: Mapping[str, Path], clips: Sequence[Utterance], most: int) -> dict[str, Any]:
-    """Up to `most` refreshes over the clips in their order; `folders` begins with fp32."""
+    """Up to `most` refreshes; `folders` begins with fp32.
+
+    All clips in their order, then all again with beginnings that lie halfway between those of the first time.
+    """
     decoders = {kind: Decoder(folder) for kind, folder in folders.items()}
     # Variants whose encoders are the same, byte for byte, hear the same.
     ears = {kind: _hash(folder / "encoder.onnx") + _hash(folder / "cross_kv.onnx") for kind, folder in folders.items()}
     tallies = {kind: Tally() for kind in decoders}
-    count = 0
-    for number, clip in enumerate(clips):
-        if count == most:
-            break
-        audio = read(clip.path).astype(np.float32)
-        drafts: dict[str, list[int]] = {kind: [] for kind in decoders}
-        for end in _ends(len(audio), most - count):
-            count += 1
-            _refresh(decoders, ears, tallies, audio[:end], drafts)
-        if number % 10 == 9:
-            print(f"  {count} refreshes", file=sys.stderr, flush=True)
+    count, heard = 0, set[Path]()
+    for first_s in (FIRST_S, FIRST_S + APART_S / 2):
+        for clip in clips:
+            audio = read(clip.path).astype(np.float32)
+            drafts: dict[str, list[int]] = {kind: [] for kind in decoders}
+            for end in _ends(len(audio), first_s)[: most - count]:
+                count += 1
+                heard.add(clip.path)
+                _refresh(decoders, ears, tallies, audio[:end], drafts)
+                if count % 100 == 0:
+                    print(f"  {count} refreshes", file=sys.stderr, flush=True)
     return {
-        "clips": f"{number} clips of TIMIT" if count == most else f"{len(clips)} clips of TIMIT",
+        "clips": len(heard),
         "refreshes": count,
         "variants": {kind: tally.figures(count) for kind, tally in tallies.items()},
     }
 
 
-def _ends(samples: int, most: int) -> list[int]:
+def _ends(samples: int, first_s: float) -> list[int]:
     """Where the refreshes of a clip end, the last at its end."""
-    first, apart = int(FIRST_S * SAMPLE_RATE_HZ), int(APART_S * SAMPLE_RATE_HZ)
-    return [min(end, samples) for end in range(first, samples + apart, apart)][:most]
+    first, apart = round(first_s * SAMPLE_RATE_HZ), round(APART_S * SAMPLE_RATE_HZ)
+    return [*range(first, samples, apart), samples]
 
 
 def _hash(path: Path) -> str:
