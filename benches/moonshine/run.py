@@ -70,6 +70,7 @@ def settings(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--refreshes", type=int, default=1000, help="how many, of each model")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of speech/")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here; parts not measured stay")
+    parser.add_argument("--show", type=Path, metavar="PATH", help="measure nothing, print the tables of a result file")
     parser.add_argument("--machine", default=machine(), help="how the result calls this machine (default: %(default)s)")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a draft changed a reading")
     return parser.parse_args(arguments)
@@ -88,6 +89,10 @@ def machine() -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Measures what was asked for. 0 done, 1 a bound missed, 2 nothing to measure on."""
     options = settings(arguments)
+    if options.show is not None:
+        shown = json.loads(options.show.read_text(encoding="utf-8"))["models"]
+        print("\n\n".join(table(model, part, found) for model in shown for part, found in shown[model].items()))
+        return 0
     if missing := [name for name in options.models if not variants.source(name).is_dir()]:
         print(
             f"{variants.source(missing[0])}: is not there; bring it with "
