@@ -47,6 +47,13 @@ def models(text: str) -> list[str]:
     return _listed(text, MODELS)
 
 
+def positive(text: str) -> int:
+    """A number of at least one."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
 def _listed(text: str, known: tuple[str, ...]) -> list[str]:
     names = text.split(",")
     if unknown := [name for name in names if name not in known]:
@@ -65,9 +72,9 @@ def settings(arguments: list[str] | None) -> argparse.Namespace:
         help=f"{', '.join(KINDS)} (default: the quick two)",
     )
     parser.add_argument("--models", type=models, default=list(MODELS), metavar="NAME,...", help=", ".join(MODELS))
-    parser.add_argument("--rounds", type=int, default=8, help="of timing; every variant runs once a round")
-    parser.add_argument("--runs", type=int, default=3, help="of memory; processes a variant")
-    parser.add_argument("--refreshes", type=int, default=1000, help="how many, of each model")
+    parser.add_argument("--rounds", type=positive, default=8, help="of timing; every variant runs once a round")
+    parser.add_argument("--runs", type=positive, default=3, help="of memory; processes a variant")
+    parser.add_argument("--refreshes", type=positive, default=1000, help="how many, of each model")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of speech/")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here; parts not measured stay")
     parser.add_argument("--show", type=Path, metavar="PATH", help="measure nothing, print the tables of a result file")

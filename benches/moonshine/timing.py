@@ -93,5 +93,5 @@ def _figures(seconds: Mapping[str, list[float]], duration_s: float, tokens: int)
 
 def _spread(values: list[float]) -> dict[str, float]:
     """Median, and the range that holds eight of ten values."""
-    tenths = statistics.quantiles(values, n=10, method="inclusive")
+    tenths = statistics.quantiles(values * 2 if len(values) == 1 else values, n=10, method="inclusive")
     return {"median": round(statistics.median(values), 3), "p10": round(tenths[0], 3), "p90": round(tenths[-1], 3)}
