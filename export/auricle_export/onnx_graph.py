@@ -248,11 +248,11 @@ class Products:
         """Activations in steps [1, rows, inputs], -63 to 63, as integers [roundings, rows, inputs]."""
         writer = self._writer
         planes, left = [], steps
-        finer = writer.shared("finer", np.array(FINER, np.float32))
         for index in range(ROUNDINGS - 1):
             rounded = writer.node("Round", [left], f"{base}.round.{index}")
             rest = writer.node("Sub", [left, rounded], f"{base}.rest.{index}")
             planes.append(left)
+            finer = writer.shared("finer", np.array(FINER, np.float32))
             left = writer.node("Mul", [rest, finer], f"{base}.finer.{index}")
         whole = writer.node("Concat", [*planes, left], f"{base}.planes", axis=0)
         one = writer.shared("one_step", np.array(1, np.float32))

@@ -15,6 +15,8 @@ from auricle_export.moonshine import decode, graphs, weights
 from auricle_export.moonshine.parity import compare
 from auricle_export.onnx_graph import IR_VERSION, MINIMUM_ORT, OPSET, Precision, write
 
+UNSPELLED = 768
+"""Tokens at the end of the vocabulary that mean nothing yet; base's tokenizer leaves them out."""
 ROLES = ("encoder", "cross_kv", "step")
 
 
@@ -53,11 +55,18 @@ def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> E
             f"{source}: the decoder has {len(model.decoder)} layers; heads for word times are known for "
             f"{' and '.join(str(layers) for layers in MEASURED)}: measure them and add them to MEASURED in {__file__}"
         )
+    tokenizer = source / weights.TOKENIZER_FILE
+    spelled = len(decode.read_tokenizer(tokenizer))
+    if not model.vocabulary - UNSPELLED <= spelled <= model.vocabulary:
+        raise ExportError(
+            f"{tokenizer}: has {spelled} tokens, expected {model.vocabulary} (or {UNSPELLED} fewer, without those kept "
+            "free): it is another model's, or cut off"
+        )
     heads = measured.before + measured.own
     write(graphs.encoder(model, chosen), work / "encoder.onnx")
     write(graphs.cross_kv(model, chosen), work / "cross_kv.onnx")
     write(graphs.step(model, chosen, heads), work / "step.onnx")
-    shutil.copyfile(source / weights.TOKENIZER_FILE, work / weights.TOKENIZER_FILE)
+    shutil.copyfile(tokenizer, work / weights.TOKENIZER_FILE)
     return Exported(
         files=(
             *((role, work / f"{role}.onnx") for role in ROLES),

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from auricle_export.exported import ExportError
+
 START, END = 1, 2
 TOKENS_PER_SECOND = 6.5
 """Moonshine's own bound on the length of a reading; speech stays below it and a loop does not."""
@@ -124,15 +126,18 @@ def _probability(logits: Floats, token: int) -> float:
 def read_tokenizer(path: Path) -> list[bytes]:
     """Tokens by id out of `tokenizer.bin`: a length, then that many bytes, one record a token.
 
-    A first byte below 128 is the length; else it is that byte - 128 plus 128 times the next one.
+    A first byte below 128 is the length; else it is that byte - 128 plus 128 times the next one. `ExportError` where
+    the last record is cut off.
     """
     content, tokens, at = path.read_bytes(), list[bytes](), 0
     while at < len(content):
         length = content[at]
         at += 1
         if length >= 128:
-            length += content[at] * 128 - 128
+            length += int.from_bytes(content[at : at + 1]) * 128 - 128
             at += 1
         tokens.append(content[at : at + length])
         at += length
+    if at > len(content):
+        raise ExportError(f"{path}: is cut off in token {len(tokens) - 1}, {at - len(content)} bytes before its end")
     return tokens

@@ -126,13 +126,16 @@ class Moonshine:
 
 def read(folder: Path) -> Moonshine:
     """Read the shipped files; `ExportError` names the file and what is missing in it."""
+    files = (ENCODER_FILE, DECODER_FILE, TOKENIZER_FILE)
+    if missing := [name for name in files if not (folder / name).is_file()]:
+        raise ExportError(f"{folder}: has no {' and no '.join(missing)}; the source is a folder of {', '.join(files)}")
     encoder = Source(folder / ENCODER_FILE, "")
     decoder = Source(folder / DECODER_FILE, "model.decoder.")
     past = [value for value in decoder.model.graph.input if value.name == "past_key_values.0.decoder.key"]
     if not past:
         raise ExportError(f"{decoder.path}: has no input past_key_values.0.decoder.key; this is no Moonshine decoder")
     embedding = decoder.weight_of("/model/decoder/embed_tokens/Gather", operand=0)
-    return Moonshine(
+    model = Moonshine(
         convolutions=_convolutions(encoder),
         encoder=tuple(_encoder_layer(encoder, index) for index in range(encoder.layers())),
         encoder_norm=encoder.floats("layer_norm.weight"),
@@ -143,6 +146,9 @@ def read(folder: Path) -> Moonshine:
         heads=past[0].type.tensor_type.shape.dim[1].dim_value,
         rotary_frequencies=encoder.shaped((1, 16, 1)).reshape(-1),
     )
+    if (width := model.embedding.values.shape[1]) != model.hidden:
+        raise ExportError(f"{decoder.path}: has states of {width}, {encoder.path} of {model.hidden}: two models' files")
+    return model
 
 
 def _convolutions(source: "Source") -> Convolutions:
