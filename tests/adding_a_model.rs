@@ -20,7 +20,7 @@ use ort::value::{Outlet, ValueType};
 use program::Program;
 
 /// What the page's commands are run with.
-const MODELS: [&str; 3] = ["moonshine-tiny-en", "yamnet", "silero-vad"];
+const MODELS: [&str; 4] = ["moonshine-base-en", "moonshine-tiny-en", "silero-vad", "yamnet"];
 /// What stands on the page for the user's home.
 const HOME: &str = "/home/you";
 /// Stands for anything.
@@ -131,7 +131,7 @@ fn the_commands_do_what_the_page_says() {
             assert!(rest.any(|line| is_as_shown(shown, line)), "{at}: the page shows '{shown}', and there was {said:#?}");
         }
     }
-    let written = fs::read_to_string(home.path().join("exports/moonshine-tiny-en-fp32/model.toml")).unwrap();
+    let written = fs::read_to_string(home.path().join("exports/moonshine-base-en-fp16/model.toml")).unwrap();
     for kind in ["export", "pypi", "url", "folder"] {
         assert!(written.contains(&format!("kind = \"{kind}\"")), "the last manifest names no source of kind {kind}: {written}");
     }
