@@ -40,7 +40,7 @@ listen: build ## the same from the microphone, until Ctrl-C
 	$(call say,captions of the microphone)
 	@$(AURICLE) listen $(ARGS)
 
-test: test-packages venv test-venv models library library-oldest cargo ## set everything up and run every test
+test: test-packages venv test-venv models test-sources library library-oldest cargo ## set everything up and run every test
 	$(call say,cargo test)
 	@cargo test --locked
 	$(call say,pytest)
@@ -127,6 +127,12 @@ test-packages: packages
 
 test-venv: venv
 	@$(SETUP) environment $(VENV) export/requirements-test.txt
+
+# What the models were made from: `make models` brings it only where it makes one
+.PHONY: test-sources
+test-sources: models
+	$(call say,sources of the models)
+	@$(PY) -m auricle_export fetch --sources || printf '%s\n' "== left out: tests of what these are made into"
 
 cargo:
 	@command -v cargo >/dev/null || { printf '%s\n' \

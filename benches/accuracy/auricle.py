@@ -5,7 +5,7 @@ In: a command and files. Out: the JSON Lines events of each file, in order. docs
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,16 @@ class Failed(Exception):
 class Auricle:
     """The binary at a path."""
 
-    def __init__(self, path: Path, timeout_s: float = 1800.0) -> None:
-        """`path` is the executable; a process that takes longer than `timeout_s` is ended and is a failure."""
+    def __init__(self, path: Path, timeout_s: float = 1800.0, models: Mapping[str, str] | None = None) -> None:
+        """`path` is the executable; a process that takes longer than `timeout_s` is ended and is a failure.
+
+        `models` names the model of a command, where it is not to be the binary's default.
+        """
         if not path.is_file():
             raise Failed(f"{path}: no such program; build it with 'make build' or name it with --auricle")
         self.path = path.resolve()
         self.timeout_s = timeout_s
+        self.models = dict(models or {})
 
     def version(self) -> str:
         """What `auricle --version` prints."""
@@ -52,7 +56,8 @@ class Auricle:
         return result
 
     def _batch(self, command: str, files: Sequence[Path], options: Sequence[str]) -> dict[Path, list[Event]]:
-        arguments = [command, *map(str, files), *options, "--format", "jsonl", "--output", "-"]
+        named = ["--model", self.models[command]] if command in self.models else []
+        arguments = [command, *map(str, files), *named, *options, "--format", "jsonl", "--output", "-"]
         return by_file(self._output(arguments), files, f"{self.path.name} {command}")
 
     def _output(self, arguments: Sequence[str]) -> str:

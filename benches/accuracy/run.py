@@ -44,6 +44,8 @@ def settings(arguments: list[str] | None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="benches/accuracy/run.py", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--auricle", type=Path, default=ROOT / "target" / "release" / "auricle", help="the binary")
+    parser.add_argument("--model", metavar="NAME", help="model that makes captions (default: the binary's)")
+    parser.add_argument("--sounds", metavar="NAME", help="model that hears sounds (default: the binary's)")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of speech/, esc10/")
     parser.add_argument("--only", type=parts, default=list(PARTS), metavar="PART,...", help=", ".join(PARTS))
     parser.add_argument("--check", action="store_true", help="exit with 1 when a figure misses its bound")
@@ -57,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     figures: list[Figure] = []
     left_out: list[str] = []
     try:
-        auricle = Auricle(options.auricle)
+        named = {"transcribe": options.model, "tag": options.sounds}
+        auricle = Auricle(options.auricle, models={command: name for command, name in named.items() if name})
         version = auricle.version()
         for name in options.only:
             began = time.monotonic()
@@ -69,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{version}\n\n{table(figures)}")
+    print(", ".join([version, *auricle.models.values()]), table(figures), sep="\n\n")
     for line in left_out:
         print(f"left out: {line}")
     if options.json is not None:

@@ -30,7 +30,9 @@ def main(family: str, arguments: list[str]) -> int:
         prog=f"auricle_export {family}",
         description=f"Export a model of the family {family}, compare it with its source, and write its manifest.",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="models/NAME", help="the model's folder")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="models/NAME", help="the model's folder, which has its name"
+    )
     parser.add_argument("--source", type=Path, metavar="FOLDER", help="the weights (default: what the manifest lists)")
     parser.add_argument("--precision", choices=PRECISIONS, help="of the weights (default: the manifest's, else fp32)")
     parser.add_argument(

@@ -78,6 +78,15 @@ class Family(Protocol):
         ...
 
 
+def source_files(source: Path, names: Sequence[str]) -> tuple[Path, ...]:
+    """Return the paths of the files that a family reads from `source`; `ExportError` names all that are not there."""
+    if missing := [name for name in names if not (source / name).is_file()]:
+        raise ExportError(
+            f"{source}: has no {', '.join(missing)}; --source names the folder that holds {', '.join(names)}"
+        )
+    return tuple(source / name for name in names)
+
+
 def require(parity: Iterable[Parity]) -> None:
     """Raise `ParityError` unless there is a comparison and every one is within its bound."""
     parity = tuple(parity)

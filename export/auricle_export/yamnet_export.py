@@ -13,7 +13,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from auricle_export import audio as wav
-from auricle_export.exported import Exported, ExportError, Parity
+from auricle_export.exported import Exported, ExportError, Parity, source_files
 from auricle_export.logmel import log_mel
 from auricle_export.yamnet import RECIPE, Yamnet, patches, quantise, vector_signals
 
@@ -34,6 +34,7 @@ def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> E
         raise ExportError(
             f"precision is {precision}, and YAMNet's weights are int8 as they are shipped: '--precision int8'"
         )
+    inputs = source_files(source, (GRAPH, WEIGHTS))
     shipped, target = source / GRAPH, work / GRAPH
     model = _read(shipped)
     model.ir_version = IR_VERSION
@@ -61,7 +62,7 @@ def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> E
         minimum_ort="1.20",
         parameters=_parameters(model),
         parity=tuple(parity),
-        inputs=(shipped, source / WEIGHTS),
+        inputs=inputs,
     )
 
 

@@ -45,6 +45,19 @@ def test_every_file_gets_its_own_events(tmp_path: Path, count: int) -> None:
     assert [[len(event["text"]) for event in events[path]] for path in files] == [[k + 1] for k in range(count)]
 
 
+@pytest.mark.parametrize(
+    ("command", "said"), [("transcribe", "--model mine --partials --format jsonl --output -"), ("tag", "--partials")]
+)
+def test_a_command_is_given_its_model(tmp_path: Path, command: str, said: str) -> None:
+    """And one that has none is given none."""
+    text = (
+        """#!/bin/sh\nshift 2\necho "{\\"v\\": 1, \\"seq\\": 0, \\"type\\": \\"caption\\", \\"text\\": \\"$*\\"}"\n"""
+    )
+    (file := tmp_path / "a.wav").touch()
+    events = Auricle(program(tmp_path, text), models={"transcribe": "mine"}).events(command, [file], "--partials")
+    assert events[file][0]["text"].startswith(said)
+
+
 def test_a_failure_says_what_the_program_said(tmp_path: Path) -> None:
     """Exit code and the last line of standard error."""
     broken = program(tmp_path, "#!/bin/sh\necho 'loading' >&2\necho 'error: no such model' >&2\nexit 1\n")

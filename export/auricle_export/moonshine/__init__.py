@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from auricle_export.exported import Exported, ExportError
+from auricle_export.exported import Exported, ExportError, source_files
 from auricle_export.moonshine import decode, graphs, weights
 from auricle_export.moonshine.parity import compare
 from auricle_export.onnx_graph import IR_VERSION, MINIMUM_ORT, OPSET, Precision, write
@@ -48,6 +48,7 @@ def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> E
     if precision not in get_args(Precision):
         raise ExportError(f"precision is {precision!r}, expected one of {', '.join(get_args(Precision))}")
     chosen: Precision = precision  # type: ignore[assignment]
+    inputs = source_files(source, (weights.ENCODER_FILE, weights.DECODER_FILE, weights.TOKENIZER_FILE))
     model = weights.read(source)
     measured = MEASURED.get(len(model.decoder))
     if measured is None:
@@ -89,5 +90,5 @@ def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> E
         minimum_ort=MINIMUM_ORT,
         parameters=model.parameters(),
         parity=compare(source, work, chosen, audio),
-        inputs=tuple(source / name for name in (weights.ENCODER_FILE, weights.DECODER_FILE, weights.TOKENIZER_FILE)),
+        inputs=inputs,
     )
