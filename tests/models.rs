@@ -362,7 +362,8 @@ fn an_addition_that_was_ended_half_way_leaves_no_model() {
     assert!(user.own(".adding/vad-of-mine/model.toml").is_file(), "it got as far as that");
     let listed = user.run(&["models"]);
     assert_eq!(listed.code, Some(0), "{}", listed.stderr);
-    assert!(!listed.lines.iter().any(|line| line.contains("adding") || line.contains("vad-of-mine")), "{:?}", listed.lines);
+    let row = |line: &String| line.starts_with(".adding") || line.starts_with("vad-of-mine");
+    assert!(!listed.lines.iter().any(row), "{:?}", listed.lines);
     user.added(&folder, &[]);
     assert_eq!(entries(&user.own("")), ["vad-of-mine"]);
 }
