@@ -47,7 +47,7 @@ def main() -> None:
     texts = {}
     for clip in clips:
         texts[clip.path] = model.text(model.greedy(model.hear(read(clip.path).astype(np.float32))))
-    print(table(rates(clips, texts, " whole-clip", None)))
+    print(table(rates(clips, texts, " whole-clip")))
     if options.texts is not None:
         named = {str(path.relative_to(options.data / "speech")): text for path, text in texts.items()}
         options.texts.write_text(json.dumps(named, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
