@@ -150,7 +150,7 @@ def test_a_graph_cut_off_foreign_or_missing_is_named(key: str, name: str, tmp_pa
     source = source_with(tmp_path / "ort", **{key: as_ort(foreign, tmp_path / "foreign.ort")})
     assert refused(source).startswith(f"{source / name}: has no ")
     source = source_with(tmp_path / "missing", **{key: None})
-    assert f"{source}: has no {name}; the source is a folder of " in refused(source)
+    assert f"{source}: has no {name}; --source names the folder that holds " in refused(source)
 
 
 def test_an_encoder_for_a_decoder_is_named(tmp_path: Path) -> None:
