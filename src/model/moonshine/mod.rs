@@ -30,6 +30,10 @@ const SHORTEST_SAMPLES: usize = 1_024;
 /// Longest piece of audio taken at once; memory grows with its square.
 const LONGEST_SAMPLES: usize = 64 * SAMPLE_RATE as usize;
 
+/// Tokens in one step. Logits of a token are 128 KiB, and their product in integers takes nine times that, so a long draft is
+/// verified in pieces; a piece costs about as much as a token.
+const VERIFIED_AT_ONCE: usize = 16;
+
 /// The `[moonshine]` section of the manifest.
 #[derive(Clone, Debug, Deserialize)]
 struct Parameters {
@@ -87,14 +91,19 @@ impl Moonshine {
         let Parameters { start_token, end_token, vocabulary, .. } = self.parameters;
         let mut reading = Reading::new(end_token, limit);
         let mut attention = Attention::default();
-        let mut tokens = vec![start_token];
-        tokens.extend(usable(draft, vocabulary, end_token, limit));
+        let mut rest = usable(draft, vocabulary, end_token, limit);
+        let mut tokens = Vec::with_capacity(VERIFIED_AT_ONCE);
+        let mut next = start_token;
         let mut read = 0;
         loop {
+            let (some, later) = rest.split_at(rest.len().min(VERIFIED_AT_ONCE - 1));
+            tokens.clear();
+            tokens.push(next);
+            tokens.extend_from_slice(some);
             let rows = self.decoder.step(&tokens)?;
             // A row counts as long as all tokens before it are those that were chosen.
             let mut row = 0;
-            let next = loop {
+            next = loop {
                 let Some(choice) = rows.choice(row) else {
                     return Err(Error::new(ErrorKind::Model, format!("{}: gave no finite logit", self.name)));
                 };
@@ -107,10 +116,12 @@ impl Moonshine {
                     break choice.token;
                 }
             };
+            rest = match later.split_first() {
+                Some((&token, after)) if row == tokens.len() && token == next => after,
+                _ => &[],
+            };
             read += row;
             self.decoder.keep(read)?;
-            tokens.clear();
-            tokens.push(next);
         }
     }
 }
