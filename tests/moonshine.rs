@@ -44,8 +44,8 @@ fn moonshine() -> MutexGuard<'static, Moonshine> {
     MOONSHINE.get_or_init(load).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Fails unless two readings have the same tokens, words and, nearly, probabilities: a product of several rows is summed in another
-/// order than one of a single row, which can tip the rounding of a quantised activation.
+/// Fails unless two readings have the same tokens, words and, nearly, probabilities: floats of several rows are summed in another
+/// order than those of a single row.
 fn assert_same(with: &Hypothesis, without: &Hypothesis, of: &str) {
     assert_eq!(with.tokens, without.tokens, "{of}");
     assert_eq!(with.text(), without.text(), "{of}");
@@ -70,6 +70,21 @@ fn the_last_reading_as_a_draft_changes_nothing_that_is_read() {
         longest = longest.max(draft.len());
     }
     assert!(longest > 12, "only {longest} tokens were read");
+}
+
+#[test]
+fn a_draft_of_several_pieces_changes_nothing_that_is_read() {
+    let (mut moonshine, audio) = (moonshine(), beckett().repeat(2));
+    let without = moonshine.transcribe(&audio, &[]).unwrap();
+    let tokens = &without.tokens;
+    assert!(tokens.len() > 33, "{} tokens are not three pieces of 16", tokens.len());
+    assert_same(&moonshine.transcribe(&audio, tokens).unwrap(), &without, "all of what is said");
+    for place in [14, 15, 16, 17, 30, 31, 32] {
+        let mut draft = tokens.clone();
+        draft[place] += 1;
+        assert_same(&moonshine.transcribe(&audio, &draft).unwrap(), &without, &format!("token {place} is another"));
+        assert_same(&moonshine.transcribe(&audio, &tokens[..place]).unwrap(), &without, &format!("{place} tokens"));
+    }
 }
 
 #[test]
