@@ -4,10 +4,12 @@
 #![deny(missing_docs)]
 
 pub mod audio;
+pub mod bench;
 pub mod decode;
 pub mod error;
 pub mod event;
 pub mod frontend;
+pub mod latency;
 pub mod model;
 pub mod pipeline;
 pub mod runtime;

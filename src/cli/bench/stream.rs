@@ -1,0 +1,106 @@
+//! `auricle bench stream`: recordings through sessions, measured.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use auricle::bench::clips;
+use auricle::bench::drive::{Driver, Pace};
+use auricle::bench::environment::Environment;
+use auricle::bench::join;
+use auricle::bench::stream::{self, Material, Watcher};
+use auricle::{Engines, runtime, sound, speech};
+
+use super::super::stop;
+use super::args::Stream;
+
+/// Runs the command.
+pub fn run(arguments: &Stream) -> Result<ExitCode> {
+    let material = material(arguments)?;
+    super::prepare(&arguments.places)?;
+    stop::on_signal(|| {})?;
+    let began = Instant::now();
+    runtime::load_library(arguments.run.library.as_deref())?;
+    let settings = arguments.engines();
+    let engines = Engines::load(&settings)?;
+    let ready_s = began.elapsed().as_secs_f64();
+    let environment = Environment::now(&settings, &engines);
+    let pace = if arguments.on_virtual_clock { Pace::Virtual } else { Pace::RealTime };
+    let driver = Driver { engines, speech: speech::Settings::default(), sound: sound::Settings::default(), pace };
+    let mut run = stream::measure(&driver, &material, &arguments.name, environment, &Progress)?;
+    run.ready_s = Some(ready_s);
+    run.settings = settings_of(arguments, &driver);
+    if let Some(count) = arguments.join {
+        let Stream { gap, seeds, .. } = arguments;
+        let (least, most) = (gap.0.start(), gap.0.end());
+        run.notes.push(format!(
+            "strings of {count} utterances of a speaker, pauses of {least} to {most} s at -80 dBFS, {seeds} seeds"
+        ));
+    }
+    if stop::asked() {
+        run.notes.push("stopped early".to_owned());
+    }
+    progress_over();
+    super::tell(&run, &arguments.places)
+}
+
+fn material(arguments: &Stream) -> Result<Material> {
+    let found = clips::find(&arguments.input, &arguments.words)?;
+    if found.passed_over > 0 {
+        log::warn!("{} recordings without words were passed over", found.passed_over);
+    }
+    let plans = match arguments.join {
+        Some(count) => join::strings(&found.clips, count.into(), arguments.seeds, &arguments.gap.0)?,
+        None => join::single(&found.clips),
+    };
+    let sounds = match &arguments.sounds_truth {
+        Some(_) if found.clips.len() != 1 || arguments.join.is_some() => {
+            bail!("--sounds-truth is of one recording that is not joined, but there are {} recordings", found.clips.len())
+        }
+        Some(path) => clips::read_words(path)?,
+        None => Vec::new(),
+    };
+    Ok(Material {
+        clips: found.clips,
+        plans,
+        channel: arguments.channel.channel,
+        continuous_s: arguments.continuous.then_some(arguments.repeat_for.unwrap_or(0.0)),
+        compare_wer: !arguments.stream_only,
+        sounds,
+    })
+}
+
+/// What of the settings bears on latency.
+fn settings_of(arguments: &Stream, driver: &Driver) -> std::collections::BTreeMap<String, String> {
+    let speech = &driver.speech;
+    let figures = [
+        ("sounds", arguments.sounds.clone()),
+        ("threads", arguments.run.threads.to_string()),
+        ("refresh_s", speech.refresh_s.to_string()),
+        ("endpoint.silence_s", speech.endpoint.silence_s.to_string()),
+    ];
+    figures.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Progress on a terminal, and Ctrl-C.
+struct Progress;
+
+impl Watcher for Progress {
+    fn progress(&self, done: usize, all: usize, what: &str) {
+        if io::stderr().is_terminal() {
+            // A terminal that takes nothing is no reason not to measure.
+            let _ = write!(io::stderr(), "\r\x1b[K{done} of {all}: {what}");
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        stop::asked()
+    }
+}
+
+fn progress_over() {
+    if io::stderr().is_terminal() {
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
+}
