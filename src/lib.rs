@@ -21,4 +21,4 @@ pub mod time;
 
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventBody};
-pub use pipeline::{EngineSettings, Engines, Events, Meter, Next, Pace, Session, SessionBuilder};
+pub use pipeline::{EngineSettings, Engines, Events, Meter, Next, Pace, Session, SessionBuilder, Span, Stage};

@@ -69,14 +69,22 @@ pub fn samples_in(seconds: f64) -> u64 {
 /// The clock that `emitted` is read from.
 ///
 /// Real: seconds on the monotonic clock since zero, which is when the first sample was due. Virtual: seconds of audio pushed, so
-/// that the same audio always gives the same times. Clones share one clock.
+/// that the same audio always gives the same times. Simulated: seconds that whoever simulates says it is. Clones share one clock.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Kind>);
 
 #[derive(Debug)]
 enum Kind {
-    Real { zero: OnceLock<Instant> },
-    Virtual { samples: AtomicU64 },
+    Real {
+        zero: OnceLock<Instant>,
+    },
+    Virtual {
+        samples: AtomicU64,
+    },
+    /// f64 bits.
+    Simulated {
+        seconds: AtomicU64,
+    },
 }
 
 impl Clock {
@@ -88,6 +96,18 @@ impl Clock {
     /// A clock that the audio moves.
     pub fn of_audio() -> Self {
         Self(Arc::new(Kind::Virtual { samples: AtomicU64::new(0) }))
+    }
+
+    /// A clock that stands where it was [set](Self::set).
+    pub fn simulated() -> Self {
+        Self(Arc::new(Kind::Simulated { seconds: AtomicU64::new(0.0_f64.to_bits()) }))
+    }
+
+    /// Sets a simulated clock, forward or back. The others ignore it.
+    pub fn set(&self, now_s: f64) {
+        if let Kind::Simulated { seconds } = &*self.0 {
+            seconds.store(now_s.to_bits(), Ordering::Relaxed);
+        }
     }
 
     /// Says when the first sample was due. The first call counts; a virtual clock ignores it.
@@ -109,10 +129,11 @@ impl Clock {
         match &*self.0 {
             Kind::Real { .. } => self.at(Instant::now()),
             Kind::Virtual { samples } => SamplePosition(samples.load(Ordering::Relaxed)).seconds(),
+            Kind::Simulated { seconds } => f64::from_bits(seconds.load(Ordering::Relaxed)),
         }
     }
 
-    /// Seconds from zero to `instant`, negative before it; 0 as long as no sample was due. A virtual clock says its present time.
+    /// Seconds from zero to `instant`, negative before it; 0 as long as no sample was due. A clock that does not run by itself says its present time.
     pub fn at(&self, instant: Instant) -> f64 {
         match &*self.0 {
             Kind::Real { zero } => {
@@ -120,7 +141,7 @@ impl Clock {
                 let before = zero.saturating_duration_since(instant);
                 instant.saturating_duration_since(*zero).as_secs_f64() - before.as_secs_f64()
             }
-            Kind::Virtual { .. } => self.now(),
+            Kind::Virtual { .. } | Kind::Simulated { .. } => self.now(),
         }
     }
 
@@ -128,6 +149,61 @@ impl Clock {
     pub fn is_real(&self) -> bool {
         matches!(&*self.0, Kind::Real { .. })
     }
+}
+
+/// What some work took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// Seconds by the monotonic clock.
+    pub wall_s: f64,
+    /// Seconds of the processor that the calling thread used; what its helpers used is not in it.
+    pub thread_s: f64,
+}
+
+impl Add for Spent {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { wall_s: self.wall_s + other.wall_s, thread_s: self.thread_s + other.thread_s }
+    }
+}
+
+impl Sub for Spent {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self { wall_s: self.wall_s - other.wall_s, thread_s: self.thread_s - other.thread_s }
+    }
+}
+
+/// Measures what work on this thread takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    wall: Instant,
+    thread_s: f64,
+}
+
+impl Stopwatch {
+    /// Starts to measure.
+    pub fn start() -> Self {
+        Self { wall: Instant::now(), thread_s: thread_seconds() }
+    }
+
+    /// What was spent since the start.
+    pub fn spent(&self) -> Spent {
+        Spent { wall_s: self.wall.elapsed().as_secs_f64(), thread_s: thread_seconds() - self.thread_s }
+    }
+
+    /// What was spent since the start, and starts anew.
+    pub fn lap(&mut self) -> Spent {
+        let spent = self.spent();
+        *self = Self::start();
+        spent
+    }
+}
+
+/// Processor seconds that this thread has used.
+fn thread_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// A deficit of samples below this is jitter of the device, seconds.

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use auricle::ErrorKind;
 use auricle::audio::file::AudioFile;
 use auricle::audio::pcm::Format;
-use auricle::decode::Hypothesis;
 use auricle::decode::alignment::Span;
+use auricle::decode::{Hypothesis, Prior};
 use auricle::model::Transcriber;
 use auricle::model::moonshine::Moonshine;
 use auricle::runtime::GraphSettings;
@@ -61,11 +61,15 @@ fn the_last_reading_as_a_draft_changes_nothing_that_is_read() {
     let mut longest = 0;
     for length in (REFRESH_SAMPLES..=audio.len()).step_by(REFRESH_SAMPLES) {
         let audio = &audio[..length];
-        let with = moonshine.transcribe(audio, &draft).unwrap();
-        let without = moonshine.transcribe(audio, &[]).unwrap();
+        let with = moonshine.transcribe(audio, Prior::draft(&draft)).unwrap();
+        let without = moonshine.transcribe(audio, Prior::draft(&[])).unwrap();
         assert_same(&with, &without, &format!("{length} samples"));
         // A draft that is all of what is said.
-        assert_same(&moonshine.transcribe(audio, &with.tokens).unwrap(), &without, &format!("{length} samples, full draft"));
+        assert_same(
+            &moonshine.transcribe(audio, Prior::draft(&with.tokens)).unwrap(),
+            &without,
+            &format!("{length} samples, full draft"),
+        );
         draft = with.tokens;
         longest = longest.max(draft.len());
     }
@@ -75,22 +79,22 @@ fn the_last_reading_as_a_draft_changes_nothing_that_is_read() {
 #[test]
 fn a_draft_of_several_pieces_changes_nothing_that_is_read() {
     let (mut moonshine, audio) = (moonshine(), beckett().repeat(2));
-    let without = moonshine.transcribe(&audio, &[]).unwrap();
+    let without = moonshine.transcribe(&audio, Prior::draft(&[])).unwrap();
     let tokens = &without.tokens;
     assert!(tokens.len() > 33, "{} tokens are not three pieces of 16", tokens.len());
-    assert_same(&moonshine.transcribe(&audio, tokens).unwrap(), &without, "all of what is said");
+    assert_same(&moonshine.transcribe(&audio, Prior::draft(tokens)).unwrap(), &without, "all of what is said");
     for place in [14, 15, 16, 17, 30, 31, 32] {
         let mut draft = tokens.clone();
         draft[place] += 1;
-        assert_same(&moonshine.transcribe(&audio, &draft).unwrap(), &without, &format!("token {place} is another"));
-        assert_same(&moonshine.transcribe(&audio, &tokens[..place]).unwrap(), &without, &format!("{place} tokens"));
+        assert_same(&moonshine.transcribe(&audio, Prior::draft(&draft)).unwrap(), &without, &format!("token {place} is another"));
+        assert_same(&moonshine.transcribe(&audio, Prior::draft(&tokens[..place])).unwrap(), &without, &format!("{place} tokens"));
     }
 }
 
 #[test]
 fn a_draft_of_rubbish_changes_nothing_that_is_read() {
     let (mut moonshine, audio) = (moonshine(), beckett());
-    let without = moonshine.transcribe(&audio, &[]).unwrap();
+    let without = moonshine.transcribe(&audio, Prior::draft(&[])).unwrap();
     assert!(without.text().to_lowercase().contains("fail better"), "{}", without.text());
     let tokens = &without.tokens;
     let changed = |place: usize| {
@@ -110,7 +114,7 @@ fn a_draft_of_rubbish_changes_nothing_that_is_read() {
         (vec![1, 1, 0], "special tokens"),
         ([&tokens[..3], &[u32::MAX, 32_768][..]].concat(), "tokens that do not exist"),
     ] {
-        assert_same(&moonshine.transcribe(&audio, &draft).unwrap(), &without, what);
+        assert_same(&moonshine.transcribe(&audio, Prior::draft(&draft)).unwrap(), &without, what);
     }
 }
 
@@ -118,13 +122,16 @@ fn a_draft_of_rubbish_changes_nothing_that_is_read() {
 fn audio_too_short_or_too_long_is_no_crash_with_a_draft_either() {
     let mut moonshine = moonshine();
     for length in [0, 1, 1_023] {
-        assert_eq!(moonshine.transcribe(&vec![0.1; length], &[5, 6]).unwrap(), Hypothesis::default());
+        assert_eq!(moonshine.transcribe(&vec![0.1; length], Prior::draft(&[5, 6])).unwrap(), Hypothesis::default());
     }
-    moonshine.transcribe(&[0.1; 1_024], &[5, 6, 7, 8]).unwrap();
-    let error = moonshine.transcribe(&vec![0.0; 64 * 16_000 + 1], &[]).unwrap_err();
+    moonshine.transcribe(&[0.1; 1_024], Prior::draft(&[5, 6, 7, 8])).unwrap();
+    let error = moonshine.transcribe(&vec![0.0; 64 * 16_000 + 1], Prior::draft(&[])).unwrap_err();
     assert!(error.message().contains("cut the speech"), "{error}");
     moonshine.transcribe(&[f32::NAN; 16_000], &[5, 6]).map_or_else(|error| assert!(error.message().contains("logit")), drop);
-    assert!(!moonshine.transcribe(&beckett(), &[]).unwrap().words.is_empty(), "a reading that failed leaves nothing behind");
+    assert!(
+        !moonshine.transcribe(&beckett(), Prior::draft(&[])).unwrap().words.is_empty(),
+        "a reading that failed leaves nothing behind"
+    );
 }
 
 #[test]
@@ -148,7 +155,7 @@ fn graphs_that_do_not_belong_together_are_refused_by_name() {
     };
     let parameters = "start_token = 1\nend_token = 2\nvocabulary = 32768\ntokens_per_second = 6.5";
     let mut without_times = load("encoder", "cross_kv", "step", parameters).unwrap();
-    let words = without_times.transcribe(&beckett(), &[]).unwrap().words;
+    let words = without_times.transcribe(&beckett(), Prior::draft(&[])).unwrap().words;
     assert!(words.len() > 5 && words.iter().all(|word| word.said.is_none()), "the manifest names no heads: {words:?}");
     for (graphs, says) in [
         (["step", "cross_kv", "step"], ["mixed/encoder", "input 'input_values': expected", "found no such input"]),
@@ -180,7 +187,7 @@ fn graphs_that_do_not_belong_together_are_refused_by_name() {
 fn words_lie_where_they_were_said() {
     let (mut moonshine, audio) = (moonshine(), beckett());
     for length in [16_000, 32_000, 80_000, audio.len()] {
-        let hypothesis = moonshine.transcribe(&audio[..length], &[]).unwrap();
+        let hypothesis = moonshine.transcribe(&audio[..length], Prior::draft(&[])).unwrap();
         let spans: Vec<Span> = hypothesis.words.iter().map(|word| word.said.expect("the graph gives attention")).collect();
         assert!(spans.iter().all(|span| span.start <= span.end && span.end <= length as u64), "{length}: {hypothesis:?}");
         assert!(spans.windows(2).all(|pair| pair[0].start <= pair[1].start), "{length}: {hypothesis:?}");
@@ -190,7 +197,7 @@ fn words_lie_where_they_were_said() {
     let mut sorted = energies.clone();
     sorted.sort_by(f32::total_cmp);
     let quiet = sorted[sorted.len() / 10];
-    for word in moonshine.transcribe(&audio, &[]).unwrap().words {
+    for word in moonshine.transcribe(&audio, Prior::draft(&[])).unwrap().words {
         let Span { start, end } = word.said.unwrap();
         let loudest = energies[start as usize / 400..(end as usize).div_ceil(400)].iter().copied().fold(0.0, f32::max);
         assert!(loudest > 30.0 * quiet, "{word:?}: {loudest} in it, {quiet} where it is quiet");
@@ -222,7 +229,7 @@ fn words_of_timit_lie_within_a_few_hundredths_of_where_people_marked_them() {
             })
             .collect();
         let audio = samples_of(Path::new(&table.to_str().unwrap().replace(".words.tsv", ".flac")));
-        let read = moonshine().transcribe(&audio, &[]).unwrap().words;
+        let read = moonshine().transcribe(&audio, Prior::draft(&[])).unwrap().words;
         // Where a word was misread it is not plain which belongs to which; most clips have no such word.
         if read.len() == marked.len() && read.iter().zip(&marked).all(|(read, marked)| plain(&read.text) == marked.2) {
             for (read, (start, end, _)) in read.iter().zip(marked) {

@@ -8,4 +8,4 @@ pub mod hypothesis;
 pub mod repetition;
 pub mod tokenizer;
 
-pub use hypothesis::{Hypothesis, HypothesisWord};
+pub use hypothesis::{Hypothesis, HypothesisWord, Prior};

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use crate::decode::Hypothesis;
+use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::recipe::Recipe;
 use crate::runtime::{Graph, GraphSettings};
 use crate::store::Model;
+use crate::time::Spent;
 
 pub mod moonshine;
 pub mod silero;
@@ -56,6 +57,19 @@ pub trait Tagger: Send {
     fn score(&mut self, patch: &[f32], scores: &mut [f32]) -> Result<()>;
 }
 
+/// What reading has taken so far, by what was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReadingTime {
+    /// Pieces of audio read.
+    pub readings: u64,
+    /// From audio to states.
+    pub encode: Spent,
+    /// From states to tokens.
+    pub decode: Spent,
+    /// From tokens to words and their places.
+    pub align: Spent,
+}
+
 /// Turns a piece of speech into text.
 pub trait Transcriber: Send {
     /// Name of the model.
@@ -64,10 +78,11 @@ pub trait Transcriber: Send {
     fn settings(&self) -> GraphSettings;
     /// Reads `audio`: 16 kHz, one channel, -1 to 1. Too short to hold a word gives an empty hypothesis.
     ///
-    /// `draft` is a guess at the tokens, best those of the last reading of this audio with less of it. It may be empty or wrong;
-    /// it changes how long reading takes, never what is read.
+    /// `prior` is what is known before.
     ///
     /// # Errors
     /// `Model` when ONNX Runtime fails.
-    fn transcribe(&mut self, audio: &[f32], draft: &[u32]) -> Result<Hypothesis>;
+    fn transcribe(&mut self, audio: &[f32], prior: Prior<'_>) -> Result<Hypothesis>;
+    /// What reading has taken since the model was loaded.
+    fn reading_time(&self) -> ReadingTime;
 }

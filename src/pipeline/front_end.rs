@@ -19,7 +19,7 @@ use crate::event::{Device, DeviceState, EventBody, ModelInUse, Stats};
 use crate::time::{Clock, SamplePosition};
 
 /// How often the front end looks for audio when a source reports nothing.
-const FRONT_END_PERIOD: Duration = Duration::from_millis(5);
+pub(super) const FRONT_END_PERIOD: Duration = Duration::from_millis(5);
 const STATS_PERIOD: Duration = Duration::from_secs(1);
 /// Pieces read before the thread looks at everything else again: a source that never pauses must not hold it.
 const PIECES_AT_ONCE: usize = 256;

@@ -13,6 +13,7 @@ use super::delivery::Delivery;
 use super::engines::Engines;
 use super::front_end::FrontEndThread;
 use super::meter::Meter;
+use super::trace::Tracer;
 use super::workers::{SoundWorker, SpeechWorker};
 use crate::audio::pcm::ChannelChoice;
 use crate::audio::ring;
@@ -38,6 +39,7 @@ pub(super) struct Plan {
     pub(super) bus: Bus,
     pub(super) clock: Clock,
     pub(super) meter: Meter,
+    pub(super) tracer: Tracer,
 }
 
 /// The threads of a live session.
@@ -91,7 +93,7 @@ impl Shared {
 impl Live {
     /// Starts the threads. They end when the source ends, when [`Live::finish`] is called, or when a stage fails.
     pub(super) fn start(plan: Plan, sources: Receiver<SourceEvent>) -> Result<Self> {
-        let Plan { engines, speech, sound, choice, bus, clock, meter } = plan;
+        let Plan { engines, speech, sound, choice, bus, clock, meter, tracer } = plan;
         let shared = Arc::new(Shared { stop: AtomicBool::new(false), failure: Mutex::new(None) });
         let open = Arc::new(Open(bus.clone()));
         let mut live = Self { threads: Vec::new(), shared: Arc::clone(&shared) };
@@ -99,15 +101,21 @@ impl Live {
         if let Some(stream) = speech {
             let (producer, consumer) = ring::ring(1, WORKER_RING_S * SAMPLE_RATE as usize, WORKER_RING_BLOCKS);
             to_speech = Some(producer);
-            let worker =
-                SpeechWorker { engines: Arc::clone(&engines), stream, input: consumer, bus: bus.clone(), meter: meter.clone() };
+            let worker = SpeechWorker {
+                engines: Arc::clone(&engines),
+                stream,
+                input: consumer,
+                bus: bus.clone(),
+                meter: meter.clone(),
+                tracer: tracer.clone(),
+            };
             live.spawn("speech", &open, move |shared| worker.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
         }
         if let Some((front_end, width, stream)) = sound {
             let capacity = WORKER_RING_S * FEATURES_PER_SECOND;
             let (producer, consumer) = ring::ring(width, capacity, capacity);
             to_sound = Some((front_end, producer));
-            let worker = SoundWorker { engines: Arc::clone(&engines), stream, input: consumer, width, bus: bus.clone() };
+            let worker = SoundWorker { engines: Arc::clone(&engines), stream, input: consumer, width, bus: bus.clone(), tracer };
             live.spawn("sound", &open, move |shared| worker.run().unwrap_or_else(|error| shared.fail(error)))?;
         }
         let wake = live.threads.iter().map(|thread| thread.thread().clone()).collect();

@@ -52,9 +52,12 @@ impl Meter {
         if !self.0.clock.is_real() {
             return 0.0;
         }
-        let processed = SamplePosition(self.0.processed.load(Ordering::Relaxed)).seconds();
-        let offset = f64::from_bits(self.0.due_offset_s.load(Ordering::Relaxed));
-        (self.0.clock.now() - processed - offset).max(0.0)
+        (self.0.clock.now() - self.due_s(SamplePosition(self.0.processed.load(Ordering::Relaxed)))).max(0.0)
+    }
+
+    /// When the sample before `position` was due, seconds on the session's clock.
+    pub(super) fn due_s(&self, position: SamplePosition) -> f64 {
+        position.seconds() + f64::from_bits(self.0.due_offset_s.load(Ordering::Relaxed))
     }
 
     /// Samples at 16 kHz lost so far, in every gap.

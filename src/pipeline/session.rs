@@ -10,10 +10,13 @@ use super::intake::Intake;
 use super::live::{Live, Plan};
 use super::meter::Meter;
 use super::offline::{Offline, Stages};
+use super::timed::{Timed, TimedPlan};
+use super::trace::{Span, Tracer};
 use crate::audio::pcm::{ChannelChoice, Format};
 use crate::audio::ring::{self, Producer};
 use crate::audio::source::SourceEvent;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::ModelInUse;
 use crate::frontend::FrontEnd;
 use crate::time::{Clock, SAMPLE_RATE, SamplePosition};
 use crate::{sound, speech};
@@ -28,6 +31,10 @@ pub enum Pace {
     /// As fast as the machine allows, on the caller's thread and on a clock that the audio moves: [`Session::push`] returns when
     /// the audio was dealt with, and the same audio gives the same events.
     Virtual,
+    /// Live, simulated: on the caller's thread, on a clock that the audio and the measured time of the processor move. Events say
+    /// when a live session would have emitted them, on a machine with a core free for each of its threads. Needs models that run
+    /// on one thread of the processor, whose time is what is measured.
+    Timed,
 }
 
 /// Seconds of pushed audio that a live session's ring holds.
@@ -44,6 +51,7 @@ pub struct SessionBuilder {
     sound: sound::Settings,
     file: Option<Arc<str>>,
     ring_s: f64,
+    spans: Option<Sender<Span>>,
 }
 
 impl SessionBuilder {
@@ -103,16 +111,23 @@ impl SessionBuilder {
         self
     }
 
+    /// Where a live or timed session tells what each stage took; hundreds of spans a second.
+    #[must_use]
+    pub fn trace(mut self, spans: Sender<Span>) -> Self {
+        self.spans = Some(spans);
+        self
+    }
+
     /// Starts the session.
     ///
     /// # Errors
-    /// `InvalidInput` without engines, or when a setting does not fit the models or the format.
+    /// `InvalidInput` without engines, for a timed session on more than one thread or another provider, or when a setting does not fit the models or the format.
     pub fn build(self) -> Result<Session> {
         let no_engines = || Error::new(ErrorKind::InvalidInput, "a session needs engines: Session::builder().engines(...)");
         let engines = self.engines.ok_or_else(no_engines)?;
         let (rate_hz, channels) = self.format.map_or((SAMPLE_RATE, 1), |format| (format.rate_hz, format.channels));
         let format = Format::new(rate_hz, channels)?;
-        if self.format.is_some() || self.pace == Pace::Virtual {
+        if self.format.is_some() || self.pace != Pace::Live {
             self.choice.check(channels)?;
         }
         if !(0.01..=600.0).contains(&self.ring_s) {
@@ -122,9 +137,17 @@ impl SessionBuilder {
         let clock = match self.pace {
             Pace::Live => Clock::real(),
             Pace::Virtual => Clock::of_audio(),
+            Pace::Timed => Clock::simulated(),
         };
+        let one_thread = |model: &&ModelInUse| model.threads == 1 && &*model.provider == "cpu";
+        if let (Pace::Timed, Some(model)) = (self.pace, engines.models().iter().find(|model| !one_thread(model))) {
+            let (name, provider, threads) = (&model.model, &model.provider, model.threads);
+            let message = format!("{name} runs on {provider} with {threads} threads; a timed session measures one thread of cpu");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         let bus = Bus::new(clock.clone(), self.file);
-        let meter = Meter::new(clock.clone(), self.speech.refresh_s);
+        let meter = Meter::new(clock.clone(), self.speech.refresh.most_s);
+        let tracer = Tracer::new(clock.clone(), self.spans);
         let speech = engines.speech.as_ref().map(|engine| {
             let engine = engine.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             speech::Stream::new(&engine, self.speech)
@@ -143,9 +166,16 @@ impl SessionBuilder {
                 let stages = Stages { engines, speech, sound, bus: bus.clone(), clock, meter: meter.clone() };
                 Drive::Virtual(Box::new(Offline::new(intake, format.channels, stages)))
             }
+            Pace::Timed => {
+                let intake = Intake::new(format, self.choice, SamplePosition(0))?;
+                let sound = sound.map(|(front_end, _, stream)| (front_end, stream));
+                let plan = TimedPlan { engines, speech, sound, bus: bus.clone(), clock, meter: meter.clone(), tracer };
+                Drive::Timed(Box::new(Timed::new(intake, format.channels, format.rate_hz, plan)))
+            }
             Pace::Live => {
                 let (sources, reports) = channel();
-                let plan = Plan { engines, speech, sound, choice: self.choice, bus: bus.clone(), clock, meter: meter.clone() };
+                let plan =
+                    Plan { engines, speech, sound, choice: self.choice, bus: bus.clone(), clock, meter: meter.clone(), tracer };
                 let live = Live::start(plan, reports)?;
                 Drive::Live { live, sources: Some(sources), pushing: None }
             }
@@ -183,6 +213,7 @@ pub struct Session {
 
 enum Drive {
     Virtual(Box<Offline>),
+    Timed(Box<Timed>),
     Live {
         live: Live,
         /// `None` once the session was finished.
@@ -204,6 +235,7 @@ impl Session {
             sound: sound::Settings::default(),
             file: None,
             ring_s: PUSH_RING_S,
+            spans: None,
         }
     }
 
@@ -217,12 +249,12 @@ impl Session {
         self.meter.clone()
     }
 
-    /// Where a source of a live session reports to; `None` for a virtual session or one that was finished. One source at a time: a
+    /// Where a source of a live session reports to; `None` for a virtual or timed session, or one that was finished. One source at a time: a
     /// new connection, pushed audio included, takes the place of the one before.
     pub fn sources(&self) -> Option<Sender<SourceEvent>> {
         match &self.drive {
             Drive::Live { sources, .. } => sources.clone(),
-            Drive::Virtual(_) => None,
+            Drive::Virtual(_) | Drive::Timed(_) => None,
         }
     }
 
@@ -242,7 +274,8 @@ impl Session {
         }
         let finished = || Error::new(ErrorKind::InvalidInput, "the session was finished; build another");
         match &mut self.drive {
-            Drive::Virtual(_) if self.finished => Err(finished()),
+            Drive::Virtual(_) | Drive::Timed(_) if self.finished => Err(finished()),
+            Drive::Timed(timed) => timed.push(interleaved),
             Drive::Virtual(offline) => offline.push(interleaved),
             Drive::Live { live, sources, pushing } => {
                 let sources = sources.as_ref().ok_or_else(finished)?;
@@ -277,6 +310,7 @@ impl Session {
         }
         let result = match &mut self.drive {
             Drive::Virtual(offline) => offline.finish(),
+            Drive::Timed(timed) => timed.finish(),
             Drive::Live { live, sources, pushing } => {
                 (*sources, *pushing) = (None, None);
                 live.finish()

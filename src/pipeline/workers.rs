@@ -12,6 +12,7 @@ use super::engines::Engines;
 use super::intake::BLOCK_FRAMES;
 use super::live::Shared;
 use super::meter::Meter;
+use super::trace::{Stage, Tracer};
 use crate::audio::ring::Consumer;
 use crate::error::Result;
 use crate::time::SamplePosition;
@@ -30,6 +31,7 @@ pub(super) struct SpeechWorker {
     pub(super) input: Consumer,
     pub(super) bus: Bus,
     pub(super) meter: Meter,
+    pub(super) tracer: Tracer,
 }
 
 impl SpeechWorker {
@@ -45,8 +47,14 @@ impl SpeechWorker {
             let mut heard_any = false;
             while let Some(piece) = self.input.read(&mut block) {
                 let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
-                self.stream.push(&mut engine, SamplePosition(piece.first_frame), &block[..piece.frames], &mut emit)?;
-                self.meter.set_processed(self.stream.position());
+                let (stream, start) = (&mut self.stream, SamplePosition(piece.first_frame));
+                let until = start + piece.frames as u64;
+                self.tracer.arrived(until, self.meter.due_s(until));
+                self.tracer.speech(Stage::Detect, &mut engine, |engine| {
+                    stream.push(engine, start, &block[..piece.frames], &mut emit)?;
+                    Ok(((), Some(until)))
+                })?;
+                self.meter.set_processed(stream.position());
                 heard_any = true;
             }
             let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +68,12 @@ impl SpeechWorker {
                 return self.stream.finish(&mut engine, &mut emit);
             }
             // Nobody waits for a partial caption of a session that is ending.
-            let refreshed = !shared.stopping() && self.stream.refresh(&mut engine, &mut emit)?;
+            let stream = &mut self.stream;
+            let refreshed = !shared.stopping()
+                && self.tracer.speech(Stage::Agree, &mut engine, |engine| {
+                    let refreshed = stream.refresh(engine, &mut emit)?;
+                    Ok((refreshed, refreshed.then(|| stream.position())))
+                })?;
             drop(engine);
             if refreshed {
                 self.stream.refresh_took(started.elapsed().as_secs_f64());
@@ -79,6 +92,7 @@ pub(super) struct SoundWorker {
     pub(super) input: Consumer,
     pub(super) width: usize,
     pub(super) bus: Bus,
+    pub(super) tracer: Tracer,
 }
 
 impl SoundWorker {
@@ -94,7 +108,9 @@ impl SoundWorker {
             let mut heard_any = false;
             while let Some(piece) = self.input.read(&mut log_mel) {
                 let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
-                self.stream.push(&mut engine, piece.first_frame, &log_mel, &mut emit)?;
+                let (stream, frame) = (&mut self.stream, piece.first_frame);
+                self.tracer
+                    .other(Stage::Sound, SamplePosition(frame), || stream.push(&mut engine, frame, &log_mel, &mut emit))?;
                 heard_any = true;
             }
             if ending {

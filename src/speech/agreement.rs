@@ -1,28 +1,74 @@
 //! Local agreement: which part of a growing caption is likely to stay, and which part never changes again.
 //!
 //! In: successive hypotheses of one segment. Out: a [`Line`] with its words and its committed and stable prefixes. `stable` is what two successive
-//! hypotheses agree on (local agreement, Polák et al., arXiv 2204.06028); `committed` asks for agreement that lasted, counted in
-//! seconds of audio because wrong commits grow as refreshes come closer together. A pure state machine: no audio, no model.
+//! hypotheses agree on (local agreement, Polák et al., arXiv 2204.06028); `committed` asks for probability, for audio after the word and
+//! for agreement, counted in seconds of audio because wrong commits grow as refreshes come closer together. A pure state machine: no audio, no model.
 
 use crate::decode::HypothesisWord;
 use crate::decode::alignment::Span;
-use crate::time::{SamplePosition, samples_in};
+use crate::error::{Error, ErrorKind, Result};
+use crate::time::samples_in;
 
-/// The rules of commitment, each a setting with its default.
+/// Rules of commitment, at most.
+const MOST_RULES: usize = 16;
+
+/// When a word may be committed, once all before it are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CommitRule {
+    /// Readings in a row that must agree on the word and all before it.
+    pub passes: u32,
+    /// Seconds of audio between the first and the last of them, at least.
+    pub lasting_s: f64,
+    /// Seconds of audio after the word, at least; where it was said is known only of models that tell, else this is not met.
+    pub after_s: f64,
+    /// Probability that every token of the word must have, at least, 0 to 1.
+    pub probability: f32,
+}
+
+/// The rules of commitment: a word is committed by the first that it meets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgreementSettings {
-    /// Hypotheses in a row that must agree on a word and all before it: 3. The word after it must be stable.
-    pub passes: u32,
-    /// Seconds of audio between the first and the last of them, at least: 0.6.
-    pub lasting_s: f64,
-    /// Lowest probability that any token of a word may have for it to be committed after `lasting_s`; a less settled word waits
-    /// twice as long: 0.7.
-    pub probability: f32,
+    /// 2 readings, 0.2 s after the word, 0.7 for a word that they are sure of; 3 readings over 0.6 s for another.
+    pub rules: Vec<CommitRule>,
+    /// The last words of a reading are shown when they are at least so probable, 0 to 1: 0.3. They may not have been said to their end.
+    pub shown_probability: f32,
+    /// Others are shown this long after they were said, seconds: 0.3.
+    pub shown_after_s: f64,
 }
 
 impl Default for AgreementSettings {
     fn default() -> Self {
-        Self { passes: 3, lasting_s: 0.6, probability: 0.7 }
+        let rule = |passes, lasting_s, after_s, probability| CommitRule { passes, lasting_s, after_s, probability };
+        let rules = vec![rule(2, 0.0, 0.2, 0.7), rule(3, 0.6, 0.0, 0.0)];
+        Self { rules, shown_probability: 0.3, shown_after_s: 0.3 }
+    }
+}
+
+impl AgreementSettings {
+    /// Checks every rule.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the figure, its value and its range.
+    pub fn check(&self) -> Result<()> {
+        let wrong =
+            |message: String| Err(Error::new(ErrorKind::InvalidInput, format!("speech setting agreement.rules: {message}")));
+        if self.rules.is_empty() || self.rules.len() > MOST_RULES {
+            return wrong(format!("{} rules; choose 1 to {MOST_RULES}", self.rules.len()));
+        }
+        for rule in &self.rules {
+            let figures = [
+                ("passes", f64::from(rule.passes), 1.0, 100.0),
+                ("lasting_s", rule.lasting_s, 0.0, 30.0),
+                ("after_s", rule.after_s, 0.0, 30.0),
+                ("probability", f64::from(rule.probability), 0.0, 1.0),
+            ];
+            if let Some((name, value, least, most)) =
+                figures.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value))
+            {
+                return wrong(format!("{name} is {value}; choose {least} to {most}"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -69,12 +115,14 @@ struct Shown {
     text: String,
     core: String,
     /// Audio end of the first of the successive hypotheses that have this word here, after the same words.
-    since: SamplePosition,
+    since: u64,
     passes: u32,
     probability: f32,
     weakest: f32,
     /// Where it was said, from the start of the segment.
     said: Option<Span>,
+    /// Sure enough, or long enough ago, to be shown.
+    visible: bool,
     /// As it was shown when it was stable, if it was.
     stable: bool,
 }
@@ -85,16 +133,33 @@ pub struct Agreement {
     settings: AgreementSettings,
     words: Vec<Shown>,
     committed: usize,
+    /// Words of which the audio is no longer read; they are committed.
+    forgotten: usize,
 }
 
 impl Agreement {
     /// A segment of which nothing was heard yet.
     pub fn new(settings: AgreementSettings) -> Self {
-        Self { settings, words: Vec::new(), committed: 0 }
+        Self { settings, words: Vec::new(), committed: 0, forgotten: 0 }
     }
 
-    /// Takes the hypothesis of the segment's audio up to `until`; what was committed stays in front of it.
-    pub fn update(&mut self, hypothesis: &[HypothesisWord], until: SamplePosition) -> Line {
+    /// The committed words that are still read.
+    pub fn committed(&self) -> usize {
+        self.committed - self.forgotten
+    }
+
+    /// For each of the committed words that are still read, the word of `hypothesis` that it is, if it is in it.
+    pub fn found_in(&self, hypothesis: &[HypothesisWord]) -> Vec<Option<usize>> {
+        common_subsequence(&self.words[self.forgotten..self.committed], &cores(hypothesis))
+    }
+
+    /// The first `words` of the words still read, committed ones, are read no more: hypotheses begin after them from now on.
+    pub fn forget(&mut self, words: usize) {
+        self.forgotten = (self.forgotten + words).min(self.committed);
+    }
+
+    /// Takes the hypothesis of the segment's audio up to `until`, samples from its start; what was committed stays in front of it.
+    pub fn update(&mut self, hypothesis: &[HypothesisWord], until: u64) -> Line {
         let first = self.continuation(hypothesis);
         self.refine(&hypothesis[..first]);
         let next = &hypothesis[first..];
@@ -112,16 +177,21 @@ impl Agreement {
                 probability: word.probability,
                 weakest: word.weakest,
                 said: word.said,
+                visible: agreed || self.visible(word, until),
                 stable: agreed,
             });
         }
         self.words = words;
-        let lasting = samples_in(self.settings.lasting_s);
         while let Some(word) = self.words.get(self.committed) {
-            let needed = if word.weakest >= self.settings.probability { lasting } else { 2 * lasting };
-            // The first words of a segment are read again and again from too little; the word after them tells.
-            let followed = self.words.get(self.committed + 1).is_some_and(|next| next.stable);
-            if !followed || word.passes < self.settings.passes || until.since(word.since) < needed {
+            let agreed_on = until - word.since.min(until);
+            let after = word.said.map_or(0, |said| until - said.end.min(until));
+            let meets = |rule: &CommitRule| {
+                word.passes >= rule.passes
+                    && agreed_on >= samples_in(rule.lasting_s)
+                    && after >= samples_in(rule.after_s)
+                    && word.weakest >= rule.probability
+            };
+            if !self.settings.rules.iter().any(meets) {
                 break;
             }
             self.committed += 1;
@@ -143,11 +213,12 @@ impl Agreement {
             self.words.push(Shown {
                 text: word.text.clone(),
                 core,
-                since: SamplePosition(0),
+                since: 0,
                 passes: 1,
                 probability: word.probability,
                 weakest: word.weakest,
                 said: word.said,
+                visible: true,
                 stable: true,
             });
         }
@@ -157,14 +228,22 @@ impl Agreement {
         (line, amended)
     }
 
+    /// Whether `word` is worth showing when the audio up to `until` is read.
+    fn visible(&self, word: &HypothesisWord, until: u64) -> bool {
+        let over = |said: Span| said.end + samples_in(self.settings.shown_after_s) <= until;
+        word.weakest >= self.settings.shown_probability || word.said.is_none_or(over)
+    }
+
     /// Gives committed words the time and the probability they have in `reading`, a later reading of the same audio: with more
     /// audio after it a word is placed better. What they say stays.
     fn refine(&mut self, reading: &[HypothesisWord]) {
-        let committed = &mut self.words[..self.committed];
+        let committed = &mut self.words[self.forgotten..self.committed];
         let found = common_subsequence(committed, &cores(reading));
         for (word, found) in committed.iter_mut().zip(found) {
-            if let Some(read) = found.and_then(|index| reading.get(index)) {
-                (word.probability, word.weakest, word.said) = (read.probability, read.weakest, read.said);
+            let Some(read) = found.and_then(|index| reading.get(index)) else { continue };
+            word.said = read.said;
+            if !read.given {
+                (word.probability, word.weakest) = (read.probability, read.weakest);
             }
         }
     }
@@ -173,7 +252,7 @@ impl Agreement {
     /// and the words before it is least, nearest to as many words as were committed. A word stands for another as far as their
     /// letters agree, so that a wrongly committed word does not swallow a right one that sounds nothing like it.
     fn continuation(&self, hypothesis: &[HypothesisWord]) -> usize {
-        let committed = &self.words[..self.committed];
+        let committed = &self.words[self.forgotten..self.committed];
         let cores = cores(hypothesis);
         if committed.len() <= cores.len() && committed.iter().zip(&cores).all(|(word, core)| word.core == *core) {
             return committed.len();
@@ -194,18 +273,20 @@ impl Agreement {
         nearest.unwrap_or(0)
     }
 
-    /// The words as one text. The last committed word's closing punctuation is not committed: it hangs on what follows.
+    /// The words as one text, up to the first that is not worth showing. The last committed word's closing punctuation is not
+    /// committed: it hangs on what follows.
     fn line(&self) -> Line {
         let mut line = Line::default();
         let mut stable = true;
-        for (index, word) in self.words.iter().enumerate() {
+        let shown = |(index, word): &(usize, &Shown)| *index < self.committed || word.visible;
+        for (index, word) in self.words.iter().enumerate().take_while(shown) {
             if index > 0 {
                 line.text.push(' ');
             }
             let start = line.text.len();
             line.text.push_str(&word.text);
             let Shown { probability, weakest, said, .. } = *word;
-            line.words.push(HypothesisWord { text: word.text.clone(), probability, weakest, said });
+            line.words.push(HypothesisWord { text: word.text.clone(), probability, weakest, said, tokens: 0..0, given: false });
             let settled = start + word.text.trim_end_matches(is_closing).len();
             if index < self.committed {
                 line.committed = settled;
@@ -283,7 +364,14 @@ mod tests {
     fn words(text: &str) -> Vec<HypothesisWord> {
         text.split(' ')
             .filter(|word| !word.is_empty())
-            .map(|word| HypothesisWord { text: word.to_owned(), probability: 0.9, weakest: 0.9, said: None })
+            .map(|word| HypothesisWord {
+                text: word.to_owned(),
+                probability: 0.9,
+                weakest: 0.9,
+                said: None,
+                tokens: 0..0,
+                given: false,
+            })
             .collect()
     }
 
@@ -301,13 +389,19 @@ mod tests {
         line.words().iter().filter_map(|word| word.said).map(|span| (span.start, span.end)).collect()
     }
 
-    fn at(seconds: f64) -> SamplePosition {
-        SamplePosition::from_seconds(seconds)
+    fn at(seconds: f64) -> u64 {
+        samples_in(seconds)
+    }
+
+    /// One rule: so many readings over 0.6 s.
+    fn lasting(passes: u32) -> AgreementSettings {
+        let rules = vec![CommitRule { passes, lasting_s: 0.6, after_s: 0.0, probability: 0.0 }];
+        AgreementSettings { rules, ..AgreementSettings::default() }
     }
 
     #[test]
     fn two_hypotheses_make_a_word_stable_and_lasting_agreement_commits_it() {
-        let mut agreement = Agreement::new(AgreementSettings::default());
+        let mut agreement = Agreement::new(lasting(3));
         let line = agreement.update(&words("The cad."), at(0.5));
         assert_eq!((line.text(), line.stable(), line.committed()), ("The cad.", "", ""));
         let line = agreement.update(&words("The cat sat."), at(0.8));
@@ -319,22 +413,64 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_waits_for_the_one_after_it() {
+    fn a_word_is_committed_by_the_first_rule_that_it_meets() {
+        let settings = AgreementSettings::default();
+        let read = |agreement: &mut Agreement, weakest: f32, until: f64| {
+            let mut words = said("We meet", &[0, 1_600, 4_800]);
+            words.iter_mut().for_each(|word| word.weakest = weakest);
+            agreement.update(&words, at(until)).committed().to_owned()
+        };
+        let mut sure = Agreement::new(settings.clone());
+        assert_eq!(read(&mut sure, 0.8, 0.4), "");
+        assert_eq!(read(&mut sure, 0.8, 0.45), "We", "read twice, and 0.35 s after it; 'meet' was over 0.15 s ago");
+        assert_eq!(read(&mut sure, 0.8, 0.5), "We meet");
+        let mut unsure = Agreement::new(settings);
+        assert_eq!(read(&mut unsure, 0.5, 0.4), "");
+        assert_eq!(read(&mut unsure, 0.5, 0.8), "");
+        assert_eq!(read(&mut unsure, 0.5, 0.9), "", "three readings, over half a second");
+        assert_eq!(read(&mut unsure, 0.5, 1.0), "We meet");
+    }
+
+    #[test]
+    fn a_last_word_that_nobody_would_bet_on_waits() {
         let mut agreement = Agreement::new(AgreementSettings::default());
-        for step in 0..10 {
-            let line = agreement.update(&words("Stop."), at(0.3 * f64::from(step)));
-            assert_eq!(line.committed(), "");
+        let mut words = said("We meat", &[0, 1_600, 4_800]);
+        words[1].weakest = 0.2;
+        assert_eq!(agreement.update(&words, at(0.4)).text(), "We");
+        words[1].text = "meet".into();
+        assert_eq!(agreement.update(&words, at(0.5)).text(), "We");
+        assert_eq!(agreement.update(&words, at(0.55)).text(), "We meet", "read twice");
+        words[1].text = "meat".into();
+        assert_eq!(agreement.update(&words, at(0.6)).text(), "We meat", "over 0.3 s ago");
+        assert_eq!(agreement.finish(&words).0.text(), "We meat");
+    }
+
+    #[test]
+    fn what_is_read_no_more_stays_and_the_next_reading_begins_after_it() {
+        let mut agreement = Agreement::new(lasting(2));
+        for step in 0..4 {
+            agreement.update(&words("We meet at ten"), at(0.3 * f64::from(step)));
         }
+        assert_eq!((agreement.committed(), agreement.found_in(&words("We met at"))), (4, vec![Some(0), None, Some(2), None]));
+        agreement.forget(2);
+        assert_eq!(agreement.committed(), 2);
+        let line = agreement.update(&words("at ten sharp"), at(1.5));
+        assert_eq!((line.text(), line.committed()), ("We meet at ten sharp", "We meet at ten"));
+        let (line, amended) = agreement.finish(&words("At ten, they said."));
+        assert_eq!((line.text(), amended.len()), ("We meet at ten they said.", 0));
+        agreement.forget(99);
+        assert_eq!(agreement.committed(), 0, "no more than was committed");
     }
 
     #[test]
     fn committed_words_stay_in_front_of_whatever_comes() {
-        let mut agreement = Agreement::new(AgreementSettings::default());
+        let mut agreement = Agreement::new(lasting(3));
         for step in 0..4 {
-            agreement.update(&words("We meet at ten, sharp"), at(0.3 * f64::from(step)));
+            agreement.update(&words("We meet at ten,"), at(0.3 * f64::from(step)));
         }
+        agreement.update(&words("We meet at ten, sharp"), at(1.2));
         let line = agreement.update(&words("Be meet at then sharp, they said."), at(1.5));
-        assert_eq!(line.committed(), "We meet at ten", "'sharp' has lasted, but nothing stable follows it");
+        assert_eq!(line.committed(), "We meet at ten", "'sharp' has not lasted yet");
         assert_eq!(line.text(), "We meet at ten, sharp, they said.");
         let line = agreement.update(&words("We meet at ten sharp, they said."), at(1.8));
         assert_eq!((line.committed(), line.stable()), ("We meet at ten, sharp", "We meet at ten, sharp, they said"));
@@ -346,16 +482,16 @@ mod tests {
 
     #[test]
     fn a_wrongly_committed_word_does_not_swallow_the_right_one() {
-        let mut agreement = Agreement::new(AgreementSettings::default());
+        let mut agreement = Agreement::new(lasting(3));
         for step in 0..4 {
-            agreement.update(&words("the epoch of the intruded"), at(0.3 * f64::from(step)));
+            agreement.update(&words("the epoch of the"), at(0.3 * f64::from(step)));
         }
         let (line, _) = agreement.finish(&words("The epoch of incredulity."));
         assert_eq!(line.text(), "the epoch of the incredulity.");
         // A word that begins alike is the same word, heard to its end.
-        let mut agreement = Agreement::new(AgreementSettings::default());
+        let mut agreement = Agreement::new(lasting(3));
         for step in 0..4 {
-            agreement.update(&words("to heaven. We all"), at(0.3 * f64::from(step)));
+            agreement.update(&words("to heaven. We"), at(0.3 * f64::from(step)));
         }
         let (line, _) = agreement.finish(&words("To heaven. We're all going."));
         assert_eq!(line.text(), "to heaven. We all going.");
@@ -363,9 +499,12 @@ mod tests {
 
     #[test]
     fn a_final_that_hears_less_keeps_what_was_committed() {
-        let mut agreement = Agreement::new(AgreementSettings::default());
+        let mut agreement = Agreement::new(lasting(3));
         for step in 0..4 {
-            agreement.update(&words("one two three"), at(0.3 * f64::from(step)));
+            agreement.update(&words("one two"), at(0.3 * f64::from(step)));
+        }
+        for until in [1.2, 1.5] {
+            agreement.update(&words("one two three"), at(until));
         }
         let (line, amended) = agreement.finish(&[]);
         assert_eq!(line.text(), "one two");
@@ -374,9 +513,9 @@ mod tests {
 
     #[test]
     fn words_are_those_of_the_text_with_the_times_of_the_latest_reading() {
-        let mut agreement = Agreement::new(AgreementSettings::default());
+        let mut agreement = Agreement::new(lasting(3));
         for step in 0..4 {
-            agreement.update(&said("We meet at ten,", &[10, 20, 30, 40, 50]), at(0.3 * f64::from(step)));
+            agreement.update(&said("We meet at", &[10, 20, 30, 40]), at(0.3 * f64::from(step)));
         }
         let line = agreement.update(&said("we meet at ten, sharp", &[11, 21, 31, 41, 51, 60]), at(1.5));
         assert_eq!(line.committed(), "We meet at");
@@ -391,7 +530,7 @@ mod tests {
 
     #[test]
     fn a_line_reads_the_same_whatever_its_times() {
-        let mut agreement = Agreement::new(AgreementSettings { passes: 9, ..AgreementSettings::default() });
+        let mut agreement = Agreement::new(lasting(9));
         agreement.update(&said("one two", &[0, 5, 9]), at(0.3));
         let before = agreement.update(&said("one two", &[0, 5, 9]), at(0.6));
         let after = agreement.update(&said("one two", &[1, 6, 10]), at(0.9));
@@ -408,7 +547,7 @@ mod tests {
             (seed >> 33) as usize % below
         };
         for _ in 0..200 {
-            let mut agreement = Agreement::new(AgreementSettings { passes: 2, lasting_s: 0.3, probability: 0.5 });
+            let mut agreement = Agreement::new(lasting(2));
             let mut committed = String::new();
             let mut base: Vec<&str> = Vec::new();
             for step in 0..30 {

@@ -4,7 +4,6 @@
 
 use std::collections::VecDeque;
 
-use crate::error::{Error, ErrorKind, Result};
 use crate::event::EndReason;
 use crate::time::{SamplePosition, samples_in};
 
@@ -41,30 +40,6 @@ impl Default for EndpointSettings {
             maximum_s: 15.0,
             cut_within_s: 4.0,
         }
-    }
-}
-
-impl EndpointSettings {
-    /// Checks every figure.
-    ///
-    /// # Errors
-    /// `InvalidInput` naming the setting, its value and its range.
-    pub fn check(&self) -> Result<()> {
-        let within = |name: &str, value: f64, least: f64, most: f64| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            let message = format!("endpoint setting {name} is {value}; choose {least} to {most}");
-            Err(Error::new(ErrorKind::InvalidInput, message))
-        };
-        within("start", f64::from(self.start), 0.01, 0.99)?;
-        within("stop", f64::from(self.stop), 0.0, f64::from(self.start))?;
-        within("silence_s", self.silence_s, 0.1, 5.0)?;
-        within("pre_roll_s", self.pre_roll_s, 0.0, 2.0)?;
-        within("tail_s", self.tail_s, 0.0, self.silence_s)?;
-        within("minimum_s", self.minimum_s, 0.0, 2.0)?;
-        within("maximum_s", self.maximum_s, 5.0, 30.0)?;
-        within("cut_within_s", self.cut_within_s, 0.5, self.maximum_s - 1.0)
     }
 }
 

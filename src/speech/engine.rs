@@ -2,9 +2,9 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ModelInUse;
-use crate::model::Transcriber;
 use crate::model::moonshine::Moonshine;
 use crate::model::silero::Silero;
+use crate::model::{ReadingTime, Transcriber};
 use crate::runtime::GraphSettings;
 use crate::store::{Family, Model, Places};
 
@@ -36,6 +36,11 @@ impl Engine {
             _ => return Err(wrong(&model, "transcribe")),
         };
         Ok(Self { detector, transcriber })
+    }
+
+    /// What reading has taken so far.
+    pub fn reading_time(&self) -> ReadingTime {
+        self.transcriber.reading_time()
     }
 
     /// The models and where each was proven to run.

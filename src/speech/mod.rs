@@ -6,9 +6,15 @@
 pub mod agreement;
 pub mod endpoint;
 mod engine;
+mod refresh;
+mod settings;
 mod stream;
+mod window;
 
-pub use agreement::AgreementSettings;
+pub use agreement::{AgreementSettings, CommitRule};
 pub use endpoint::EndpointSettings;
 pub use engine::Engine;
-pub use stream::{Settings, Stream};
+pub use refresh::RefreshSettings;
+pub use settings::{Preset, Settings};
+pub use stream::Stream;
+pub use window::WindowSettings;

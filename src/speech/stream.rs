@@ -5,71 +5,18 @@
 
 use std::sync::Arc;
 
-use super::agreement::{Agreement, AgreementSettings, Line};
-use super::endpoint::{EndpointSettings, Endpointer, Transition};
+use super::agreement::{Agreement, Line};
+use super::endpoint::{Endpointer, Transition};
 use super::engine::Engine;
-use crate::decode::HypothesisWord;
-use crate::error::{Error, ErrorKind, Result};
+use super::refresh::Schedule;
+use super::settings::Settings;
+use super::window::{Context, WindowSettings};
+use crate::decode::alignment::Span;
+use crate::decode::{Hypothesis, HypothesisWord, Prior};
+use crate::error::Result;
 use crate::event::{Caption, CaptionState, EndReason, EventBody, Speech, Word};
 use crate::model::silero::{SileroState, WINDOW};
 use crate::time::{SamplePosition, samples_in};
-
-/// However long decoding takes, an open caption is refreshed at least this often, seconds.
-const WIDEST_REFRESH_S: f64 = 2.0;
-
-/// How speech becomes captions; every figure is a default that can be changed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Whether captions roll: partial captions while a segment is open.
-    pub partials: bool,
-    /// Seconds of new audio between refreshes of an open caption: 0.3. Wider when decoding takes long.
-    pub refresh_s: f64,
-    /// Share of one core that refreshes may take before they come less often, 0 to 1: 0.6.
-    pub refresh_share: f64,
-    /// Where segments start and end.
-    pub endpoint: EndpointSettings,
-    /// When words are committed.
-    pub agreement: AgreementSettings,
-    /// Seconds of missing audio up to which silence stands in for it; more ends the segment: 0.25.
-    pub bridged_gap_s: f64,
-}
-
-impl Settings {
-    /// Checks every figure.
-    ///
-    /// # Errors
-    /// `InvalidInput` naming the setting, its value and its range.
-    pub fn check(&self) -> Result<()> {
-        self.endpoint.check()?;
-        let figures = [
-            ("refresh_s", self.refresh_s, 0.05, 5.0),
-            ("refresh_share", self.refresh_share, 0.05, 1.0),
-            ("bridged_gap_s", self.bridged_gap_s, 0.0, 2.0),
-            ("agreement lasting_s", self.agreement.lasting_s, 0.0, 30.0),
-            ("agreement probability", f64::from(self.agreement.probability), 0.0, 1.0),
-        ];
-        match figures.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
-            None => Ok(()),
-            Some((name, value, least, most)) => {
-                let message = format!("speech setting {name} is {value}; choose {least} to {most}");
-                Err(Error::new(ErrorKind::InvalidInput, message))
-            }
-        }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            partials: true,
-            refresh_s: 0.3,
-            refresh_share: 0.6,
-            endpoint: EndpointSettings::default(),
-            agreement: AgreementSettings::default(),
-            bridged_gap_s: 0.25,
-        }
-    }
-}
 
 /// The state of one stream. Give it the same engine at every call.
 #[derive(Debug)]
@@ -84,7 +31,9 @@ pub struct Stream {
     unseen: usize,
     segment: u64,
     rolling: Option<Rolling>,
-    refresh: u64,
+    schedule: Schedule,
+    /// The last words of the last segment, and where it ended.
+    context: Option<(SamplePosition, SamplePosition, Context)>,
 }
 
 /// The open segment's caption as it rolls.
@@ -92,10 +41,16 @@ pub struct Stream {
 struct Rolling {
     agreement: Agreement,
     line: Line,
-    /// What the last reading read: the draft of the next.
-    tokens: Vec<u32>,
+    /// Where the window begins: what is before it is committed and read no more.
+    from: SamplePosition,
+    /// What the window begins with.
+    given: Vec<u32>,
+    /// How many words of that belong to the segment before.
+    context: usize,
+    /// What the last reading read after that: the draft of the next.
+    draft: Vec<u32>,
     /// Audio up to here is in the line.
-    decoded_until: SamplePosition,
+    read_until: SamplePosition,
 }
 
 impl Stream {
@@ -115,7 +70,8 @@ impl Stream {
             unseen: 0,
             segment: 0,
             rolling: None,
-            refresh: samples_in(settings.refresh_s),
+            schedule: Schedule::new(settings.refresh.clone()),
+            context: None,
             settings,
         })
     }
@@ -125,9 +81,9 @@ impl Stream {
         self.kept_from + self.audio.len() as u64
     }
 
-    /// Seconds between refreshes at present: the setting, or more when decoding takes long.
+    /// Seconds between refreshes of an open caption at present, at most: the setting, or more when reading takes long.
     pub fn refresh_s(&self) -> f64 {
-        SamplePosition(self.refresh).seconds()
+        self.schedule.interval_s()
     }
 
     /// Takes audio that starts at `start`. Earlier audio that never came is bridged with silence or ends the segment; audio that
@@ -160,18 +116,17 @@ impl Stream {
         let (Some(start), Some(spoken_until)) = (self.endpointer.announced(), self.endpointer.spoken_until()) else {
             return Ok(false);
         };
-        let until = self.seen_until();
+        let until = self.position();
         let Some(rolling) = &mut self.rolling else { return Ok(false) };
-        // Once the silence after the last word was decoded, more silence brings nothing.
-        let silence_decoded = rolling.decoded_until >= spoken_until + self.refresh / 2;
-        if until.since(rolling.decoded_until) < self.refresh || silence_decoded {
+        if !self.schedule.is_due(until, rolling.read_until, spoken_until) {
             return Ok(false);
         }
-        let audio = &self.audio[start.since(self.kept_from) as usize..until.since(self.kept_from) as usize];
-        let hypothesis = engine.transcriber.transcribe(audio, &rolling.tokens)?;
-        rolling.decoded_until = until;
-        rolling.tokens = hypothesis.tokens;
-        let line = rolling.agreement.update(&hypothesis.words, until);
+        let audio = &self.audio[rolling.from.since(self.kept_from) as usize..];
+        let reading = rolling.read(engine, audio, start)?;
+        rolling.read_until = until;
+        self.schedule.read(until, spoken_until);
+        let line = rolling.agreement.update(&reading.words, until.since(start));
+        rolling.slide(&self.settings.window, audio, &reading, start);
         if !line.reads_as(&rolling.line) {
             rolling.line = line.clone();
             emit(EventBody::Caption(self.caption(&line, CaptionState::Partial, start, until, Vec::new())));
@@ -181,8 +136,7 @@ impl Stream {
 
     /// Tells the stream how long its last refresh took, so that refreshes keep to their share of a core.
     pub fn refresh_took(&mut self, seconds: f64) {
-        let wanted = seconds / self.settings.refresh_share;
-        self.refresh = samples_in(wanted.clamp(self.settings.refresh_s, self.settings.refresh_s.max(WIDEST_REFRESH_S)));
+        self.schedule.took(seconds);
     }
 
     /// Ends the open segment, if any, because audio has stopped coming for now; later audio is taken as ever.
@@ -214,6 +168,7 @@ impl Stream {
     fn take(&mut self, engine: &mut Engine, samples: &[f32], emit: &mut dyn FnMut(EventBody)) -> Result<()> {
         for piece in samples.chunks(WINDOW) {
             self.audio.extend_from_slice(piece);
+            self.schedule.hear(piece);
             self.unseen += piece.len();
             while self.unseen >= WINDOW {
                 self.detect(engine, emit)?;
@@ -237,7 +192,14 @@ impl Stream {
         for transition in self.endpointer.window(start, start + WINDOW as u64, probability, energy).into_iter().flatten() {
             self.apply(engine, transition, emit)?;
         }
-        let needed = self.endpointer.needed_from(self.seen_until());
+        let mut needed = self.endpointer.needed_from(self.seen_until());
+        self.context.take_if(|(_, end, _)| needed > *end + samples_in(self.settings.window.context_s));
+        if let Some((from, _, _)) = &self.context {
+            needed = needed.min(*from);
+        }
+        if let Some(rolling) = &self.rolling {
+            needed = needed.min(rolling.from);
+        }
         let done = (needed.since(self.kept_from) as usize).min(self.audio.len() - self.unseen);
         // Moved rarely, so that the cost of moving stays far below that of a window.
         if done >= 8 * WINDOW {
@@ -250,11 +212,18 @@ impl Stream {
     fn apply(&mut self, engine: &mut Engine, transition: Transition, emit: &mut dyn FnMut(EventBody)) -> Result<()> {
         match transition {
             Transition::Start { start } => {
-                // A segment that begins is short to decode, whatever the last one took.
-                self.refresh = samples_in(self.settings.refresh_s);
+                self.schedule.open();
                 let agreement = Agreement::new(self.settings.agreement.clone());
                 emit(EventBody::Speech(Speech::Start { segment: self.segment, start }));
-                let rolling = Rolling { agreement, line: Line::default(), tokens: Vec::new(), decoded_until: start };
+                let close = |(_, end, _): &(SamplePosition, SamplePosition, Context)| {
+                    start.since(*end) <= samples_in(self.settings.window.context_s)
+                };
+                let (from, given, context) = match self.context.take().filter(close) {
+                    Some((from, _, context)) => (from, context.given, context.words),
+                    None => (start, Vec::new(), 0),
+                };
+                let (line, draft) = Default::default();
+                let rolling = Rolling { agreement, line, from, given, context, draft, read_until: start };
                 self.rolling = self.settings.partials.then_some(rolling);
             }
             Transition::End { start, end, reason } => {
@@ -273,11 +242,19 @@ impl Stream {
         end: SamplePosition,
         emit: &mut dyn FnMut(EventBody),
     ) -> Result<()> {
-        let from = start.since(self.kept_from) as usize;
-        let until = (end.since(self.kept_from) as usize).min(self.audio.len());
         let rolling = self.rolling.take();
-        let draft = rolling.as_ref().map_or(&[][..], |rolling| &rolling.tokens);
-        let hypothesis = engine.transcriber.transcribe(&self.audio[from.min(until)..until], draft)?;
+        let window = rolling.as_ref().map_or(start, |rolling| rolling.from);
+        let from = window.since(self.kept_from) as usize;
+        let until = (end.since(self.kept_from) as usize).min(self.audio.len());
+        let audio = &self.audio[from.min(until)..until];
+        let hypothesis = match &rolling {
+            Some(rolling) => rolling.read(engine, audio, start)?,
+            None => engine.transcriber.transcribe(audio, Prior::default())?,
+        };
+        if rolling.is_some() && self.settings.window.context_s > 0.0 {
+            let context = Context::of(audio, origin(window, start), &hypothesis);
+            self.context = context.map(|context| (window + context.samples, end, context));
+        }
         let fresh = || Agreement::new(self.settings.agreement.clone());
         let shown = rolling.as_ref().is_some_and(|rolling| !rolling.line.text().is_empty());
         let mut agreement = rolling.map_or_else(fresh, |rolling| rolling.agreement);
@@ -318,10 +295,39 @@ impl Stream {
         self.audio.clear();
         self.unseen = 0;
         self.kept_from = start;
+        self.context = None;
         self.detector = SileroState::default();
         self.endpointer.skip_to(start);
         Ok(())
     }
+}
+
+impl Rolling {
+    /// Reads the window, `audio`, of the segment that starts at `start`; the words' places count from there.
+    fn read(&self, engine: &mut Engine, audio: &[f32], start: SamplePosition) -> Result<Hypothesis> {
+        let mut reading = engine.transcriber.transcribe(audio, Prior { given: &self.given, draft: &self.draft })?;
+        let context = reading.words.iter().take(self.context).take_while(|word| word.given).count();
+        reading.words.drain(..context);
+        let place = |samples: u64| (self.from + samples).since(start);
+        for span in reading.words.iter_mut().filter_map(|word| word.said.as_mut()) {
+            *span = Span { start: place(span.start), end: place(span.end) };
+        }
+        Ok(reading)
+    }
+
+    /// After `reading` of `audio`, the window, keeps what the next one begins with, and moves the window on where it is time.
+    fn slide(&mut self, settings: &WindowSettings, audio: &[f32], reading: &Hypothesis, start: SamplePosition) {
+        self.draft = reading.tokens.get(self.given.len()..).unwrap_or_default().to_vec();
+        if let Some(cut) = settings.cut(audio, origin(self.from, start), reading, &self.agreement) {
+            self.agreement.forget(cut.words);
+            (self.from, self.given, self.draft, self.context) = (self.from + cut.samples, cut.given, cut.draft, 0);
+        }
+    }
+}
+
+/// Where a window that begins at `from` lies in the segment that starts at `start`.
+fn origin(from: SamplePosition, start: SamplePosition) -> i64 {
+    from.0 as i64 - start.0 as i64
 }
 
 /// The words of `line` on the sample clock, within the audio from `start` to `end` that was decoded; none where a time is not known.

@@ -5,6 +5,7 @@
 //! several tokens at once, so a draft, such as what was read 0.3 s of audio ago, is verified in one step instead of read again.
 
 mod decoder;
+mod guess;
 mod layout;
 mod reading;
 
@@ -14,16 +15,18 @@ use ort::value::Tensor;
 use serde::Deserialize;
 
 use self::decoder::Decoder;
+use self::guess::Guess;
 use self::layout::{AUDIO, ENCODED, Layout};
 use self::reading::{Reading, usable};
-use super::Transcriber;
-use crate::decode::Hypothesis;
+use super::{ReadingTime, Transcriber};
 use crate::decode::alignment::{Attention, WordTimes};
+use crate::decode::greedy::Choice;
 use crate::decode::tokenizer::Tokenizer;
+use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{BoundGraph, GraphSettings, Memory, failed_run};
 use crate::store::Model;
-use crate::time::SAMPLE_RATE;
+use crate::time::{SAMPLE_RATE, Stopwatch};
 
 /// The encoder's convolutions need this many samples for one state: 127 + 64 x (7 - 1 + 3 x (3 - 1)) rounded up.
 const SHORTEST_SAMPLES: usize = 1_024;
@@ -61,6 +64,7 @@ pub struct Moonshine {
     decoder: Decoder,
     tokenizer: Tokenizer,
     parameters: Parameters,
+    time: ReadingTime,
 }
 
 impl Moonshine {
@@ -80,45 +84,44 @@ impl Moonshine {
         let layout = Layout::of(&encoder, &cross_kv, &step, parameters.vocabulary, heads)?;
         let encoder = BoundGraph::new(encoder, vec![(ENCODED.to_owned(), Memory::Device)])?;
         let decoder = Decoder::new(cross_kv, step, layout)?;
-        let mut moonshine = Self { name: model.name().clone(), encoder, decoder, tokenizer, parameters };
+        let mut moonshine =
+            Self { name: model.name().clone(), encoder, decoder, tokenizer, parameters, time: ReadingTime::default() };
         // With a draft, so that a step of several tokens is proven too.
-        moonshine.transcribe(&vec![0.0; SAMPLE_RATE as usize / 2], &[moonshine.parameters.start_token])?;
+        moonshine.transcribe(&vec![0.0; SAMPLE_RATE as usize / 2], Prior::draft(&[moonshine.parameters.start_token]))?;
         Ok(moonshine)
     }
 
     /// Greedy decoding, at most `limit` tokens, without the rounds of a loop; and where in the audio each token looked.
-    fn decode(&mut self, draft: &[u32], limit: usize) -> Result<(Reading, Attention)> {
+    fn decode(&mut self, prior: Prior<'_>, limit: usize) -> Result<(Reading, Attention)> {
         let Parameters { start_token, end_token, vocabulary, .. } = self.parameters;
         let mut reading = Reading::new(end_token, limit);
         let mut attention = Attention::default();
-        let mut rest = usable(draft, vocabulary, end_token, limit);
+        let mut guess = Guess::new(prior, |guess| usable(guess, vocabulary, end_token, limit));
         let mut tokens = Vec::with_capacity(VERIFIED_AT_ONCE);
         let mut next = start_token;
         let mut read = 0;
         loop {
-            let (some, later) = rest.split_at(rest.len().min(VERIFIED_AT_ONCE - 1));
             tokens.clear();
             tokens.push(next);
-            tokens.extend_from_slice(some);
+            tokens.extend_from_slice(guess.ahead(VERIFIED_AT_ONCE - 1));
             let rows = self.decoder.step(&tokens)?;
             // A row counts as long as all tokens before it are those that were chosen.
             let mut row = 0;
             next = loop {
-                let Some(choice) = rows.choice(row) else {
-                    return Err(Error::new(ErrorKind::Model, format!("{}: gave no finite logit", self.name)));
+                let choice = match guess.given() {
+                    Some(token) => Choice { token, probability: 1.0 },
+                    None => rows
+                        .choice(row)
+                        .ok_or_else(|| Error::new(ErrorKind::Model, format!("{}: gave no finite logit", self.name)))?,
                 };
                 rows.looked(row, &mut attention);
                 if !reading.take(choice) {
                     return Ok((reading, attention));
                 }
                 row += 1;
-                if tokens.get(row) != Some(&choice.token) {
+                if !guess.take(choice.token) || row == tokens.len() {
                     break choice.token;
                 }
-            };
-            rest = match later.split_first() {
-                Some((&token, after)) if row == tokens.len() && token == next => after,
-                _ => &[],
             };
             read += row;
             self.decoder.keep(read)?;
@@ -135,7 +138,7 @@ impl Transcriber for Moonshine {
         self.decoder.settings()
     }
 
-    fn transcribe(&mut self, audio: &[f32], draft: &[u32]) -> Result<Hypothesis> {
+    fn transcribe(&mut self, audio: &[f32], prior: Prior<'_>) -> Result<Hypothesis> {
         if audio.len() < SHORTEST_SAMPLES {
             return Ok(Hypothesis::default());
         }
@@ -150,18 +153,29 @@ impl Transcriber for Moonshine {
         let seconds = audio.len() as f64 / f64::from(SAMPLE_RATE);
         let limit = (seconds * self.parameters.tokens_per_second).ceil() as usize;
 
+        let mut watch = Stopwatch::start();
+        self.time.readings += 1;
         let input = Tensor::from_array(([1, audio.len()], audio.to_vec()));
         self.encoder.give(AUDIO, &input.map_err(|error| failed_run(self.encoder.graph().name(), &error))?)?;
         let encoded = self.encoder.run();
         self.encoder.release();
         let states = encoded?.pop().ok_or_else(|| self.encoder.graph().error("did not give states"))?;
-        let decoded = self.decoder.begin(&states).and_then(|()| self.decode(draft, limit));
+        self.time.encode = self.time.encode + watch.lap();
+        let decoded = self.decoder.begin(&states).and_then(|()| self.decode(prior, limit));
         self.decoder.end();
+        self.time.decode = self.time.decode + watch.lap();
         let (reading, attention) = decoded?;
         let pieces: Vec<&[u8]> = reading.tokens().iter().map(|choice| self.tokenizer.bytes(choice.token)).collect();
         let word_times = self.parameters.word_times.as_ref();
         let said = word_times.map_or_else(Vec::new, |word_times| word_times.spans(&attention, &pieces, audio));
-        Ok(Hypothesis::spell(reading.tokens(), &said, self.parameters.confidence_odds, &self.tokenizer))
+        let hypothesis =
+            Hypothesis::spell(reading.tokens(), prior.given.len(), &said, self.parameters.confidence_odds, &self.tokenizer);
+        self.time.align = self.time.align + watch.lap();
+        Ok(hypothesis)
+    }
+
+    fn reading_time(&self) -> ReadingTime {
+        self.time
     }
 }
 

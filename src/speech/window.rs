@@ -1,0 +1,119 @@
+//! The window: how much of a long segment is read anew.
+//!
+//! In: the latest reading and which of its words are committed. Out: a [`Cut`]: where the next reading begins, and the words that it
+//! is given to begin with. Those are read with their audio, so that nothing is said twice and nothing is lost at the cut.
+
+use super::agreement::Agreement;
+use crate::decode::{Hypothesis, HypothesisWord};
+use crate::time::samples_in;
+
+/// How much is read; every figure is a default that can be changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowSettings {
+    /// Seconds of audio that are read, at most, as long as enough of it is committed: 3.5.
+    pub longest_s: f64,
+    /// Seconds that are left after a cut, at least: 1.
+    pub kept_s: f64,
+    /// A segment that begins within so many seconds of the last one is read with the last words before it: 1.
+    pub context_s: f64,
+}
+
+impl Default for WindowSettings {
+    fn default() -> Self {
+        Self { longest_s: 3.5, kept_s: 1.0, context_s: 1.0 }
+    }
+}
+
+/// Words that a reading is given to begin with.
+const GIVEN_WORDS: usize = 2;
+/// A cut is made this long after the word before it ended, at most, seconds; attention ends a word a little early.
+const AFTER_WORD_S: f64 = 0.15;
+
+/// Where the next reading begins, and with what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cut {
+    /// Samples, from the start of the window, that are read no more.
+    pub samples: u64,
+    /// Committed words that are read no more.
+    pub words: usize,
+    /// Tokens of the committed words that the next reading begins with.
+    pub given: Vec<u32>,
+    /// What was read after them.
+    pub draft: Vec<u32>,
+}
+
+impl WindowSettings {
+    /// The cut to make after `reading` of `audio`, the window, if it is time for one and one can be made. Places in the reading count
+    /// from the segment's start, where the window begins at `origin`.
+    pub fn cut(&self, audio: &[f32], origin: i64, reading: &Hypothesis, agreement: &Agreement) -> Option<Cut> {
+        let length = audio.len() as u64;
+        if length < samples_in(self.longest_s) {
+            return None;
+        }
+        let latest = length - samples_in(self.kept_s).min(length);
+        let found = agreement.found_in(&reading.words);
+        // The latest words in a row, the last of them over by then, that are committed and in the reading.
+        let cut = |last: usize| -> Option<Cut> {
+            let first = (last + 1).checked_sub(GIVEN_WORDS)?;
+            let words: Vec<&HypothesisWord> =
+                found.get(first..=last)?.iter().map(|place| place.map(|place| &reading.words[place])).collect::<Option<_>>()?;
+            let in_a_row = words.windows(2).all(|pair| pair[0].tokens.end == pair[1].tokens.start);
+            let (opening, closing) = (words.first()?, words.last()?);
+            let over = found[first.checked_sub(1)?].and_then(|place| reading.words[place].said)?.end;
+            if !in_a_row || within(closing.said?.end, origin) > latest {
+                return None;
+            }
+            let until = opening.said?.start.clamp(over, over + samples_in(AFTER_WORD_S));
+            let samples = quietest(audio, within(over, origin), within(until, origin));
+            let end = closing.tokens.end;
+            Some(Cut {
+                samples,
+                words: first,
+                given: reading.tokens.get(opening.tokens.start..end)?.to_vec(),
+                draft: reading.tokens.get(end..)?.to_vec(),
+            })
+        };
+        (0..found.len()).rev().find_map(cut).filter(|cut| cut.samples > 0)
+    }
+}
+
+/// The last words of a segment, for the next to be read with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Context {
+    /// Samples from the start of the window to where they begin.
+    pub samples: u64,
+    /// Their tokens.
+    pub given: Vec<u32>,
+    /// How many they are.
+    pub words: usize,
+}
+
+impl Context {
+    /// The last words of `reading` of `audio`, the window; places in the reading count from the segment's start, where
+    /// the window begins at `origin`.
+    pub fn of(audio: &[f32], origin: i64, reading: &Hypothesis) -> Option<Self> {
+        let first = reading.words.len().saturating_sub(GIVEN_WORDS);
+        let opening = reading.words.get(first)?;
+        let start = opening.said?.start;
+        let over = first.checked_sub(1).map_or(Some(start), |word| Some(reading.words[word].said?.end))?;
+        let over = over.max(start - samples_in(AFTER_WORD_S).min(start));
+        let samples = quietest(audio, within(over, origin), within(start, origin));
+        let given = reading.tokens.get(opening.tokens.start..)?.to_vec();
+        Some(Self { samples, given, words: reading.words.len() - first })
+    }
+}
+
+/// The place in a window that begins at `origin` of what lies at `place`.
+fn within(place: u64, origin: i64) -> u64 {
+    place.saturating_sub_signed(origin)
+}
+
+/// The start of the quietest 20 ms from `start` to `end`, samples of `audio`.
+fn quietest(audio: &[f32], start: u64, end: u64) -> u64 {
+    const LONG: usize = 320;
+    const STEP: usize = 80;
+    let start = usize::try_from(start).unwrap_or(usize::MAX).min(audio.len());
+    let end = usize::try_from(end).unwrap_or(usize::MAX).clamp(start, audio.len());
+    let power = |at: &usize| audio[*at..(*at + LONG).min(audio.len())].iter().map(|sample| sample * sample).sum::<f32>();
+    (start..=end).step_by(STEP).min_by(|a, b| power(a).total_cmp(&power(b))).unwrap_or(start) as u64
+}
