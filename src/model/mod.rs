@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use crate::decode::{Hypothesis, Prior};
-use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::recipe::Recipe;
 use crate::runtime::{Graph, GraphSettings};
