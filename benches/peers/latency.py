@@ -1,6 +1,6 @@
 """When each word that was said was first seen, when it came to stay, and when it was final.
 
-In: caption events of any engine, and the words that were said with their times. Out: a delay a word, or none where the
+In: events of any engine, and the words that were said with their times. Out: a delay a word, or none where the
 final text does not have it. Nothing here asks for stable or committed text, which only Auricle tells.
 """
 
@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 from auricle import Event
+from captions import captions
 from clips import Word
 from emission import EARLY_S
 from wer import matches, normalise_word
@@ -31,7 +32,7 @@ class Appearance:
 def _lines(events: Sequence[Event]) -> dict[int, list[tuple[float, list[str]]]]:
     """Of each segment when it showed which words."""
     lines: dict[int, list[tuple[float, list[str]]]] = {}
-    for event in events:
+    for event in captions(events):
         words = [normalise_word(word) for word in event["text"].split()]
         lines.setdefault(event["segment"], []).append((event["emitted"], words))
     return dict(sorted(lines.items()))

@@ -70,9 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
                 if part == "offline":
                     found = offline.measure(options.auricle, clips, kept, options.rounds, Path(scratch))
                 else:
-                    made = strings(utterances(options.data))
-                    # Spread over the speakers, who each have several strings that follow each other.
-                    chosen = made[:: max(1, len(made) // options.strings)][: options.strings]
+                    chosen = streaming.spread(strings(utterances(options.data)), options.strings)
                     found = streaming.measure(options.auricle, chosen, kept, Path(scratch))
             result[part] = found
             result["machine"]["load_after"] = machine.load()

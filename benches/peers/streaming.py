@@ -32,6 +32,22 @@ class Run:
     peak_mib: float = 0.0
 
 
+def spread(made: Sequence[String], count: int) -> list[String]:
+    """So many of the strings, as many of each speaker as can be.
+
+    One speaker's first, the next one's second and so on: all read the same sentences in their first.
+    """
+    speakers: dict[str, list[String]] = {}
+    for string in made:
+        speakers.setdefault(string.name.rpartition("-")[0], []).append(string)
+    turns = range(max(map(len, speakers.values()), default=0))
+    order = [
+        said[(k + turn) % len(said)] for turn in turns for k, said in enumerate(speakers.values()) if turn < len(said)
+    ]
+    chosen = {string.name for string in order[:count]}
+    return [string for string in made if string.name in chosen]
+
+
 def measure(binary: Path, strings: Sequence[String], peers: Sequence[Peer], scratch: Path) -> dict[str, Any]:
     """One engine at a time plays one string; the machine has nothing else to do. The workers stay loaded."""
     shared = lineup.ready(scratch)

@@ -6,8 +6,10 @@ import time
 
 import numpy as np
 import pytest
+from emission import String
 from offline import by_round, factors, ratios
 from readers import tokens_file
+from streaming import spread
 from streams import Clock
 from tables import markdown, number
 
@@ -80,3 +82,11 @@ def test_a_table_lines_up() -> None:
     lines = markdown(("name", "n"), [("a", "1"), ("long name", "1000")]).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert (number(None), number(math.nan), number(math.inf), number(0.126)) == ("-", "-", "never", "0.13")
+
+
+def test_strings_are_spread_over_the_speakers() -> None:
+    """Two speakers with three strings each: not both first ones, and nothing twice."""
+    made = [String(f"{who}-{k}", np.zeros(1), [], "") for who in ("a", "b") for k in (0, 3, 6)]
+    assert [each.name for each in spread(made, 2)] == ["a-0", "b-3"]
+    assert [each.name for each in spread(made, 4)] == ["a-0", "a-3", "b-3", "b-6"]
+    assert spread(made, 99) == made
