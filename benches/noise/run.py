@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print(shown(result))
     if options.json is not None:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        machine.write(options.json, result)
     return 0
 
 

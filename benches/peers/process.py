@@ -260,13 +260,15 @@ def wav(samples: Samples) -> bytes:
 def listen(binary: Path, recording: Path, options: Sequence[str] = ()) -> tuple[list[Event], float, float]:
     """Plays a file to `auricle listen`: its caption events, processor seconds while it played, and peak memory in MiB.
 
-    `emitted` is the binary's own and counts from when the first sample was due.
+    `emitted` is the binary's own and counts from when the first sample was due; `arrived` is added: when the line was
+    read here, on the same scale as far as the first line tells.
     """
     command = [str(binary), "listen", "--input", str(recording), *options, "--format", "jsonl"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env=os.environ | ENVIRONMENT)
     assert process.stdout is not None
-    lines, loading_s = [], 0.0
+    lines, arrivals, loading_s = [], list[float](), 0.0
     for line in process.stdout:
+        arrivals.append(time.monotonic())
         lines.append(line)
         if len(lines) == 1:
             loading_s = processor_s(process.pid)
@@ -277,4 +279,6 @@ def listen(binary: Path, recording: Path, options: Sequence[str] = ()) -> tuple[
     events = by_file("".join(lines), [recording], f"{binary.name} listen")[recording]
     if not events or events[0]["type"] != "device":
         raise Failed(f"{binary.name} listen: its first event does not say that {recording.name} was opened")
+    for event, arrival in zip(events, arrivals, strict=True):
+        event["arrived"] = arrival - arrivals[0] + events[0]["emitted"]
     return captions(events), usage.ru_utime + usage.ru_stime - loading_s, usage.ru_maxrss / 1024.0

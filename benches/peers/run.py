@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(shown(result))
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     if options.json is not None:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        machine.write(options.json, result)
     return 0
 
 

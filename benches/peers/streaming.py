@@ -80,11 +80,16 @@ def measure(binary: Path, strings: Sequence[String], peers: Sequence[Peer], scra
         "audio_s": sum(len(string.samples) for string in strings) / SAMPLE_RATE_HZ,
         "engines": {name: figures(strings, run) for name, run in runs.items()},
         "rows": [
-            {"engine": name, "string": string.name, "cpu_s": run.cpu_s[k], "events": run.events[k]}
+            {"engine": name, "string": string.name, "cpu_s": run.cpu_s[k], "events": [_kept(e) for e in run.events[k]]}
             for name, run in runs.items()
             for k, string in enumerate(strings)
         ],
     }
+
+
+def _kept(event: Event) -> Event:
+    """What of a caption stays in the raw rows: all but the words, whose texts it has anyway."""
+    return {name: value for name, value in event.items() if name not in ("v", "seq", "type", "words", "model")}
 
 
 def figures(strings: Sequence[String], run: Run) -> dict[str, Any]:
@@ -109,6 +114,10 @@ def figures(strings: Sequence[String], run: Run) -> dict[str, Any]:
         for name in ("stable", "committed"):
             values = [asdict(each)[f"{name}_s"] for each in settled]
             result[f"{name}_s"] = {"p50": percentile(values, 50), "p95": percentile(values, 95)}
+    # How much later the lines of a program were read than it says it wrote them; peers' times are taken inside.
+    late = [event["arrived"] - event["emitted"] for events in run.events for event in events if "arrived" in event]
+    if late:
+        result["pipe_s"] = {"p50": percentile(late, 50), "p95": percentile(late, 95)}
     final_words = sum(len(transcript(events).split()) for events in run.events)
     rate = error_rate((string.text, transcript(events)) for string, events in pairs)
     return result | {

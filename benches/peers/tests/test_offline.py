@@ -1,12 +1,15 @@
 """Real-time factors out of rows, tables out of figures, and what needs no peer of the peers' side."""
 
 import base64
+import json
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from emission import String
+from machine import write
 from offline import by_round, factors, ratios
 from readers import tokens_file
 from streaming import spread
@@ -90,3 +93,11 @@ def test_strings_are_spread_over_the_speakers() -> None:
     assert [each.name for each in spread(made, 2)] == ["a-0", "b-3"]
     assert [each.name for each in spread(made, 4)] == ["a-0", "a-3", "b-3", "b-6"]
     assert spread(made, 99) == made
+
+
+def test_raw_rows_are_written_a_line_each_and_read_back(tmp_path: Path) -> None:
+    result = {"a": {"rows": [{"x": 1}, {"x": [2, 3]}], "b": None}, "rows": []}
+    write(tmp_path / "found.json", result)
+    content = (tmp_path / "found.json").read_text(encoding="utf-8")
+    assert json.loads(content) == result
+    assert '{"x": [2, 3]}' in content.splitlines()
