@@ -1,6 +1,6 @@
 """Where and with what something was measured, to stand beside every figure.
 
-Out: processor, cores, governor, load, kernel, versions, and the hashes of the binary, its model and the peers' packages.
+Out: processor, cores, governor, load, kernel, versions, and hashes of the binary, its model and the peers' packages.
 """
 
 import hashlib

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -116,8 +117,10 @@ class Worker:
 
     def close(self) -> None:
         """Ends it."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+        # What was last told may still lie in the buffer of one that has ended.
+        with suppress(BrokenPipeError):
+            if self.process.stdin is not None:
+                self.process.stdin.close()
         try:
             self.process.wait(10.0)
         except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from auricle import Failed
-from process import Fed, processor_s, wav
+from process import Fed, Worker, processor_s, wav
 
 PROGRAM = """#!{python}
 import json, sys, time
@@ -62,6 +62,13 @@ def test_what_was_not_read_is_missed(tmp_path: Path) -> None:
     fed.read(np.zeros(100))
     with pytest.raises(Failed, match="exit code -9, 1 recordings read"):
         fed.close()
+
+
+def test_a_peer_that_cannot_be_loaded_is_named_with_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "nobody.log"
+    with pytest.raises(Failed, match=r"nobody: ended.*nobody\.log has what it printed"):
+        Worker(Path(sys.executable), "read", "nobody", {}, log)
+    assert "KeyError: 'nobody'" in log.read_text()
 
 
 def test_the_clock_of_a_process_is_its_processor_time() -> None:
