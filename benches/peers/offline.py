@@ -14,10 +14,11 @@ from typing import Any
 
 import lineup
 import numpy as np
+from binary import Fed
 from captions import segments, transcript
 from clips import SAMPLE_RATE_HZ, Utterance, read
 from lineup import AURICLE, SAME_WEIGHTS, Peer
-from process import Fed, Worker
+from process import Worker
 from wer import error_rate
 
 TIMES = ("wall", "cpu")

@@ -7,6 +7,7 @@ In: the built binary, the peers' environment and a data folder. Out: the tables;
 
 import argparse
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -35,10 +36,18 @@ def settings(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="times every clip is read (default: 3)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="read every Nth clip only (default: all)")
     parser.add_argument("--strings", type=int, default=8, help="strings played live (default: 8, about 95 s)")
+    parser.add_argument(
+        "--listen",
+        action="append",
+        default=[],
+        metavar="NAME=OPTIONS",
+        help="one more live row of Auricle's, such as 'auricle, base=--model moonshine-base-en'",
+    )
     parser.add_argument("--peers", metavar="NAME;...", help="only these rows of the tables, separated by semicolons")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write figures and raw rows here as well")
     parser.add_argument("--show", type=Path, metavar="PATH", help="print the tables of such a file and measure nothing")
     options = parser.parse_args(arguments)
+    options.listen = {name: shlex.split(added) for name, _, added in (each.partition("=") for each in options.listen)}
     if min(options.rounds, options.every, options.strings) < 1:
         parser.error("--rounds, --every and --strings are at least 1")
     return options
@@ -70,8 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
                 if part == "offline":
                     found = offline.measure(options.auricle, clips, kept, options.rounds, Path(scratch))
                 else:
+                    listening = {lineup.AURICLE: [], **options.listen}
                     chosen = streaming.spread(strings(utterances(options.data)), options.strings)
-                    found = streaming.measure(options.auricle, chosen, kept, Path(scratch))
+                    found = streaming.measure(options.auricle, listening, chosen, kept, Path(scratch))
             result[part] = found
             result["machine"]["load_after"] = machine.load()
     except Failed as error:

@@ -5,7 +5,7 @@ word's end, the changes of shown words, the share of a core and the word error r
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,12 +14,12 @@ from typing import Any
 import lineup
 import numpy as np
 from auricle import Event
+from binary import listen
 from captions import transcript
 from clips import SAMPLE_RATE_HZ, write
 from emission import String, delays
 from latency import Appearance, appearances, flips, percentile
-from lineup import AURICLE, Peer
-from process import listen
+from lineup import Peer
 from wer import error_rate
 
 
@@ -48,14 +48,23 @@ def spread(made: Sequence[String], count: int) -> list[String]:
     return [string for string in made if string.name in chosen]
 
 
-def measure(binary: Path, strings: Sequence[String], peers: Sequence[Peer], scratch: Path) -> dict[str, Any]:
-    """One engine at a time plays one string; the machine has nothing else to do. The workers stay loaded."""
+def measure(
+    binary: Path,
+    listening: Mapping[str, Sequence[str]],
+    strings: Sequence[String],
+    peers: Sequence[Peer],
+    scratch: Path,
+) -> dict[str, Any]:
+    """One engine at a time plays one string; the machine has nothing else to do. The workers stay loaded.
+
+    `listening` has the names of Auricle's rows, and what each adds to `auricle listen --sounds off`.
+    """
     shared = lineup.ready(scratch)
     files = [write(scratch / f"stream-{k}.wav", string.samples) for k, string in enumerate(strings)]
     arrays = [scratch / f"stream-{k}.npy" for k in range(len(strings))]
     for string, path in zip(strings, arrays, strict=True):
         np.save(path, string.samples.astype(np.float32))
-    runs = {name: Run() for name in (AURICLE, *(peer.name for peer in peers))}
+    runs = {name: Run() for name in (*listening, *(peer.name for peer in peers))}
     with ExitStack() as stack:
         workers = {}
         for peer in peers:
@@ -65,8 +74,8 @@ def measure(binary: Path, strings: Sequence[String], peers: Sequence[Peer], scra
         for k, string in enumerate(strings):
             for name in names[k % len(names) :] + names[: k % len(names)]:
                 run = runs[name]
-                if name == AURICLE:
-                    events, cpu_s, peak_mib = listen(binary, files[k], ["--sounds", "off"])
+                if name in listening:
+                    events, cpu_s, peak_mib = listen(binary, files[k], ["--sounds", "off", *listening[name]])
                 else:
                     events, cpu_s = workers[name].follow(arrays[k], len(string.samples) / SAMPLE_RATE_HZ)
                     peak_mib = workers[name].loaded().peak_mib
@@ -78,6 +87,7 @@ def measure(binary: Path, strings: Sequence[String], peers: Sequence[Peer], scra
         "strings": [string.name for string in strings],
         "words": sum(len(string.words) for string in strings),
         "audio_s": sum(len(string.samples) for string in strings) / SAMPLE_RATE_HZ,
+        "listening": {name: list(options) for name, options in listening.items()},
         "engines": {name: figures(strings, run) for name, run in runs.items()},
         "rows": [
             {"engine": name, "string": string.name, "cpu_s": run.cpu_s[k], "events": [_kept(e) for e in run.events[k]]}

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from auricle import Failed
-from process import Fed, Worker, processor_s, wav
+from binary import Fed, wav
+from process import Worker, processor_s
 
 PROGRAM = """#!{python}
 import json, sys, time
