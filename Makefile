@@ -6,7 +6,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo listen test build install models library library-oldest venv torch packages accuracy footprint lint \
-        bench-moonshine clean pins test-packages test-venv cargo
+        bench-moonshine peers noise clean pins test-packages test-venv peers-environment cargo
 
 # ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
 export ORT_DISABLE_TELEMETRY := 1
@@ -44,7 +44,7 @@ test: test-packages venv test-venv models test-sources library library-oldest ca
 	$(call say,cargo test)
 	@cargo test --locked
 	$(call say,pytest)
-	@$(PY) -m pytest -q export benches/accuracy/tests
+	@$(PY) -m pytest -q export benches/accuracy/tests benches/peers/tests benches/noise/tests
 	@if [ -d ../shared/data ]; then $(MAKE) --no-print-directory accuracy ARGS=--check; \
 	else printf '%s\n' "== accuracy: skipped, no data in ../shared/data"; fi
 
@@ -99,6 +99,15 @@ bench-moonshine: venv test-venv ## measure Moonshine as shipped against its expo
 	$(call say,Moonshine as shipped and as exported)
 	@PYTHONPATH=export:benches/accuracy OMP_NUM_THREADS=1 $(VENV)/bin/python benches/moonshine/run.py $(ARGS)
 
+peers: build test-venv peers-environment ## compare with sherpa-onnx, moonshine-voice and faster-whisper, offline and live
+	$(call say,peers)
+	@PYTHONPATH=export:benches/accuracy OMP_NUM_THREADS=1 $(VENV)/bin/python benches/peers/run.py $(ARGS)
+
+noise: build test-venv ## words and delays in noise, at levels and in made rooms; ARGS=--peers for the peers' words as well
+	$(call say,noise)
+	@$(if $(findstring --peers,$(ARGS)),$(MAKE) --no-print-directory peers-environment)
+	@PYTHONPATH=export:benches/accuracy:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/noise/run.py $(ARGS)
+
 lint: packages venv test-venv cargo ## format, clippy, documentation and Python style, all without a warning
 	$(call say,cargo fmt)
 	@cargo fmt --check
@@ -110,12 +119,13 @@ lint: packages venv test-venv cargo ## format, clippy, documentation and Python 
 	@$(VENV)/bin/ruff check --config export/pyproject.toml export benches
 	@$(VENV)/bin/ruff format --check --config export/pyproject.toml export benches
 
-pins: venv ## write export/requirements*.txt anew from their .in files, with the hash of every wheel
+pins: venv ## write every requirements*.txt anew from its .in file, with the hash of every wheel
 	$(call say,pins)
 	@$(PYTHON) -m venv --clear .cache/pins && .cache/pins/bin/pip install --quiet uv==0.13.9
-	@cd export && for name in requirements requirements-test requirements-torch; do UV_CUSTOM_COMPILE_COMMAND="make pins" \
-	../.cache/pins/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
-	--generate-hashes --only-binary :all: --no-emit-index-url --output-file $$name.txt $$name.in || exit 1; done
+	@for name in export/requirements export/requirements-test export/requirements-torch benches/peers/requirements; do \
+	(cd $${name%/*} && UV_CUSTOM_COMPILE_COMMAND="make pins" $(CURDIR)/.cache/pins/bin/uv pip compile --quiet --upgrade \
+	--universal --fork-strategy fewest --python-version 3.11 --generate-hashes --only-binary :all: --no-emit-index-url \
+	--output-file $${name##*/}.txt $${name##*/}.in) || exit 1; done
 
 clean: ## remove what was built and the environment; fetched models stay
 	@cargo clean
@@ -127,6 +137,10 @@ test-packages: packages
 
 test-venv: venv
 	@$(SETUP) environment $(VENV) export/requirements-test.txt
+
+# The programs compared with, and their weights: an environment of its own, which nothing else needs
+peers-environment: packages
+	@$(SETUP) environment .cache/peers benches/peers/requirements.txt
 
 # What the models were made from: `make models` brings it only where it makes one
 .PHONY: test-sources

@@ -127,7 +127,9 @@ fn audio_too_short_or_too_long_is_no_crash_with_a_draft_either() {
     moonshine.transcribe(&[0.1; 1_024], Prior::draft(&[5, 6, 7, 8])).unwrap();
     let error = moonshine.transcribe(&vec![0.0; 64 * 16_000 + 1], Prior::draft(&[])).unwrap_err();
     assert!(error.message().contains("cut the speech"), "{error}");
-    moonshine.transcribe(&[f32::NAN; 16_000], &[5, 6]).map_or_else(|error| assert!(error.message().contains("logit")), drop);
+    moonshine
+        .transcribe(&[f32::NAN; 16_000], Prior::draft(&[5, 6]))
+        .map_or_else(|error| assert!(error.message().contains("logit")), drop);
     assert!(
         !moonshine.transcribe(&beckett(), Prior::draft(&[])).unwrap().words.is_empty(),
         "a reading that failed leaves nothing behind"

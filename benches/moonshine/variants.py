@@ -69,6 +69,7 @@ def build(model: str, kinds: Iterable[str], work: Path) -> dict[str, Path]:
             with (
                 mock.patch.object(onnx_graph, "ROUNDINGS", 1),
                 mock.patch.object(onnx_graph, "STEPS", 127),
+                mock.patch.object(onnx_graph, "FINER", 256),
                 mock.patch.object(graphs.Writer, "norm", _norm),
             ):
                 exported("int8", kind)

@@ -20,15 +20,23 @@ OPSET = 17
 IR_VERSION = 8
 PRODUCER = "auricle-export"
 STEPS = 63
-"""Steps of an activation either way, around a zero point of 64: no unsigned byte above 127. On x86 processors without
-VNNI ONNX Runtime adds products of bytes in pairs of 16 bits; 2 x 127 x 128 fits into them, where 2 x 255 x 128 would
-be cut off."""
-FINER = 2 * STEPS
-"""Finer steps in a step: half a step either way."""
+"""Steps of an activation either way, around a zero point of 64. On x86 processors without VNNI ONNX Runtime adds
+products of bytes in pairs of 16 bits: 128 x -128 twice is the lowest number that fits into them, so no unsigned byte
+may be above 128."""
+FINER = 128
+"""Finer steps in a step, half of them either way: a power of two, so that no scaling by it rounds."""
 ROUNDINGS = 3
 """What a rounding leaves is rounded again in finer steps, so that activations have 20 bits, close to a float's 24."""
 MINIMUM_ORT = "1.20"
 """The oldest ONNX Runtime that Auricle loads; the graphs themselves would run on older ones."""
+
+KEEP_NO_INTEGERS = ("session.disable_quant_qdq", "1")
+"""The entry of a session's configuration with which stored integers become floats when a graph is loaded.
+
+Without it ONNX Runtime 1.31.1 multiplies them by activations rounded to 8 bits, which is 2e-3 of a product off; 1.20.1
+makes floats of them at every run. A cast, a difference and a product in place of `DequantizeLinear` would need no
+entry, and three times the memory while a graph is loaded.
+"""
 
 Precision = Literal["fp32", "fp16", "int8"]
 Array = npt.NDArray[np.generic]
@@ -74,6 +82,7 @@ class GraphWriter:
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
+        self._sized: list[onnx.ValueInfoProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._names: set[str] = set()
 
@@ -122,13 +131,25 @@ class GraphWriter:
         self._nodes.append(helper.make_node(operator, list(inputs), outputs, name=outputs[0], **attributes))
         return outputs
 
+    def sized(self, name: str, element: int, shape: Sequence[int | str]) -> str:
+        """Say of which shape a value is, where the operators that make it do not tell.
+
+        ONNX Runtime plans which memory serves which values from sizes that it knows to be the same. Where they come
+        without names it finds none, and spends most of the time that loading a graph of hundreds of operators takes.
+        """
+        self._sized.append(helper.make_tensor_value_info(name, element, list(shape)))
+        return name
+
     def finish(self) -> onnx.ModelProto:
         """Give the model, checked; `ValueError` where a constant or a value is read by nobody."""
         read = {name for node in self._nodes for name in node.input} | {output.name for output in self._outputs}
         made = {name for node in self._nodes for name in node.output} | set(self._constants)
         if unused := sorted((made | {value.name for value in self._inputs}) - read):
             raise ValueError(f"{self._name}: nobody reads {', '.join(unused)}")
-        graph = helper.make_graph(self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values()))
+        constants = list(self._constants.values())
+        graph = helper.make_graph(
+            self._nodes, self._name, self._inputs, self._outputs, constants, value_info=self._sized
+        )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
         model.ir_version = IR_VERSION
         model.producer_name = PRODUCER  # without a version: the same graph has the same hash in the next one
@@ -151,7 +172,7 @@ class Products:
     """Matrix products with constant weights, [1, rows, inputs] x [inputs, outputs], in one precision.
 
     int8 keeps weights as 8-bit integers. Where few rows are multiplied, reading the weights is what takes time, so
-    `integers` multiplies integers: activations are rounded to whole steps, what that leaves to finer ones, what that
+    int8 can multiply integers: activations are rounded to whole steps, what that leaves to finer ones, what that
     leaves to finer ones still, and all are multiplied in one operator, as a batch: the weights are read once. So
     little is lost that a row's result does not tell how many rows were computed with it, no more than floats do; with
     one rounding to 8 bits, a last bit of a float that falls otherwise can move an activation by a whole step. Where
@@ -160,12 +181,13 @@ class Products:
     fp16: weights and product in half precision, everything around them in single.
     """
 
-    def __init__(self, writer: GraphWriter, precision: Precision, integers: bool = False) -> None:
-        """Write into `writer`; `integers`: multiply integers where the precision is int8."""
+    def __init__(self, writer: GraphWriter, precision: Precision, rows: str | None = None) -> None:
+        """Write into `writer`. `rows` names their axis: int8 then multiplies integers."""
         self._writer = writer
         self._precision = precision
-        self._integers = integers and precision == "int8"
+        self._integers = rows is not None and precision == "int8"
         self._rounded: dict[str, tuple[str, str | None, float]] = {}
+        self._rows = rows or ""
 
     def normed(self, states: str, weight: npt.NDArray[np.float32], epsilon: float, name: str) -> str:
         """Layer normalisation without a shift, for products alone to read.
@@ -177,7 +199,7 @@ class Products:
         scale = self._writer.constant(f"{name}.weight", (weight / step).astype(np.float32))
         normed = self._writer.node("LayerNormalization", [states, scale], name, axis=-1, epsilon=epsilon)
         if self._integers:
-            self._rounded[normed] = (self._planes(normed, name), None, step)
+            self._rounded[normed] = (self._planes(normed, name, 1), None, step)
         return normed
 
     def constant(self, weights: Quantised, name: str) -> str:
@@ -203,34 +225,33 @@ class Products:
         return writer.node("MatMul", [activations, constant], name)
 
     def _floats(self, constant: str, weights: Quantised, label: str) -> str:
-        """Stored integers as floats, by operators that ONNX Runtime computes once (DequantizeLinear it would keep)."""
+        """Stored integers as floats, which they become when the graph is loaded with `KEEP_NO_INTEGERS`."""
         writer = self._writer
-        single = writer.node("Cast", [constant], f"{label}.single", to=TensorProto.FLOAT)
+        inputs = [constant, writer.constant(f"{label}.scale", weights.scale)]
         if weights.zero_point.any():
-            zero = writer.constant(f"{label}.zero_point", weights.zero_point.astype(np.float32))
-            single = writer.node("Sub", [single, zero], f"{label}.centred")
-        return writer.node("Mul", [single, writer.constant(f"{label}.scale", weights.scale)], f"{label}.floats")
+            inputs.append(writer.constant(f"{label}.zero_point", weights.zero_point))
+        return writer.node("DequantizeLinear", inputs, f"{label}.floats", axis=1)
 
     def _integer_product(self, activations: str, weights: Quantised, constant: str, name: str) -> str:
         writer, label = self._writer, name.removeprefix("=")
-        rounded, row_step, step = self._rows(activations)
+        rounded, row_step, step = self._rounded_rows(activations)
         inputs = [rounded, constant, self._zero_point()]
         if weights.zero_point.any():
             inputs.append(writer.constant(f"{label}.zero_point", weights.zero_point))
         whole = writer.node("MatMulInteger", inputs, f"{label}.integers")
         single = writer.node("Cast", [whole], f"{label}.floats", to=TensorProto.FLOAT)
-        scale = (weights.scale * np.float32(step)).astype(np.float32)
-        scales = writer.constant(
-            f"{label}.scale", np.stack([scale / np.float32(FINER**i) for i in range(ROUNDINGS)])[:, None]
-        )
-        planes = writer.node("Mul", [single, scales], f"{label}.planes")
-        first_axis = writer.shared("first_axis", np.array([0], np.int64))
-        result = writer.node(
-            "ReduceSum", [planes, first_axis], name if row_step is None else f"{label}.sum", keepdims=1
-        )
-        return result if row_step is None else writer.node("Mul", [result, row_step], name)
+        # The sum of the planes, each in its steps, as a product with one row: ReduceSum takes several times as long.
+        apart = writer.node("Reshape", [single, self._of_planes()], f"{label}.apart")
+        shares = writer.shared("plane_steps", (1 / np.float32(FINER) ** np.arange(ROUNDINGS, dtype=np.float32))[None])
+        joined = writer.node("MatMul", [shares, apart], f"{label}.joined")
+        steps = writer.node("Reshape", [joined, self._of_rows(weights.scale.size)], f"{label}.steps")
+        writer.sized(steps, TensorProto.FLOAT, [1, self._rows, weights.scale.size])
+        if row_step is not None:
+            steps = writer.node("Mul", [steps, row_step], f"{label}.rows")
+        scale = writer.constant(f"{label}.scale", (weights.scale * np.float32(step)).astype(np.float32))
+        return writer.node("Mul", [steps, scale], name)
 
-    def _rows(self, activations: str) -> tuple[str, str | None, float]:
+    def _rounded_rows(self, activations: str) -> tuple[str, str | None, float]:
         """The integers, each row's own step (where it has one) and the step common to all."""
         if activations not in self._rounded:
             writer = self._writer
@@ -240,23 +261,28 @@ class Products:
             least = writer.shared("least_magnitude", np.array(1e-9, np.float32))
             divisor = writer.node("Max", [largest, least], f"{base}.divisor")
             unit = writer.node("Div", [activations, divisor], f"{base}.unit")
-            steps = writer.node("Mul", [unit, writer.shared("steps", np.array(STEPS, np.float32))], f"{base}.steps")
-            self._rounded[activations] = (self._planes(steps, base), divisor, 1 / STEPS)
+            self._rounded[activations] = (self._planes(unit, base, STEPS), divisor, 1 / STEPS)
         return self._rounded[activations]
 
-    def _planes(self, steps: str, base: str) -> str:
-        """Activations in steps [1, rows, inputs], -63 to 63, as integers [roundings, rows, inputs]."""
+    def _planes(self, states: str, base: str, steps: int) -> str:
+        """Activations [1, rows, inputs], of which `steps` times are -63 to 63, as integers [roundings, rows, inputs].
+
+        A plane is what rounding to the steps of the one before has left, in its own steps. Both come of the activations
+        scaled alike but for a power of two, so they are rounded from the very same number.
+        """
         writer = self._writer
-        planes, left = [], steps
-        for index in range(ROUNDINGS - 1):
-            rounded = writer.node("Round", [left], f"{base}.round.{index}")
-            rest = writer.node("Sub", [left, rounded], f"{base}.rest.{index}")
-            planes.append(left)
-            finer = writer.shared("finer", np.array(FINER, np.float32))
-            left = writer.node("Mul", [rest, finer], f"{base}.finer.{index}")
-        whole = writer.node("Concat", [*planes, left], f"{base}.planes", axis=0)
-        one = writer.shared("one_step", np.array(1, np.float32))
-        return writer.node("QuantizeLinear", [whole, one, self._zero_point()], f"{base}.integers")
+        finer = (steps * np.float32(FINER) ** np.arange(-1, ROUNDINGS - 1, dtype=np.float32))[:, None, None]
+        scaled = writer.node("Mul", [states, writer.shared(f"coarser_steps.{steps}", finer)], f"{base}.coarser")
+        whole = writer.node("Round", [scaled], f"{base}.whole")
+        left = writer.node("Sub", [scaled, whole], f"{base}.left")
+        step = writer.shared("finer_step", np.array(1 / FINER, np.float32))
+        return writer.node("QuantizeLinear", [left, step, self._zero_point()], f"{base}.integers")
+
+    def _of_planes(self) -> str:
+        return self._writer.shared("of_planes", np.array([ROUNDINGS, -1], np.int64))
+
+    def _of_rows(self, outputs: int) -> str:
+        return self._writer.shared(f"of_rows.{outputs}", np.array([1, -1, outputs], np.int64))
 
     def _zero_point(self) -> str:
         return self._writer.shared("activation_zero_point", np.array(STEPS + 1, np.uint8))

@@ -1,8 +1,9 @@
 """YAMNet's exporter: in comes the graph as it is shipped, its weights in a file beside it, out goes one `model.onnx`.
 
 The shipped graph (Qualcomm AI Hub's, quantised to 8 bits) says IR version 11, which ONNX Runtime refuses before 1.23,
-and uses nothing that IR version 10 lacks. Its weights move inside and the number changes; no operator is touched, so
-that the scores are the same to the bit.
+and uses nothing that IR version 10 lacks. Its weights move inside and the number changes; weights that it carries as
+floats and quantises whenever it is loaded are stored as the integers that come of it, a quarter of the bytes. The
+scores are the same to the bit.
 """
 
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> E
     shipped, target = source / GRAPH, work / GRAPH
     model = _read(shipped)
     model.ir_version = IR_VERSION
+    _store_quantised(model.graph)
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
@@ -72,6 +74,33 @@ def _read(path: Path) -> onnx.ModelProto:
         return onnx.load(path)
     except (OSError, DecodeError, onnx.checker.ValidationError, ValueError) as error:
         raise ExportError(f"{path}: cannot be read with its weights, {WEIGHTS}, beside it: {error}") from error
+
+
+def _store_quantised(graph: onnx.GraphProto) -> None:
+    """Replace each constant that is quantised by what comes of it."""
+    constants = {each.name: each for each in graph.initializer}
+    stored: list[onnx.TensorProto] = []
+    kept: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if node.op_type != "QuantizeLinear" or not all(name in constants for name in node.input):
+            kept.append(node)
+            continue
+        values, scale, zero_point = (onnx.numpy_helper.to_array(constants[name]) for name in node.input)
+        if scale.ndim:
+            axis = next((each.i for each in node.attribute if each.name == "axis"), 1)
+            along = [-1 if place == axis else 1 for place in range(values.ndim)]
+            scale, zero_point = scale.reshape(along), zero_point.reshape(along)
+        limits = np.iinfo(zero_point.dtype)
+        # As QuantizeLinear is defined: divided in single precision, rounded to even, then saturated.
+        steps = np.rint(values / scale) + zero_point.astype(np.float32)
+        whole = np.clip(steps, limits.min, limits.max).astype(zero_point.dtype)
+        stored.append(onnx.numpy_helper.from_array(whole, node.output[0]))
+    del graph.node[:]
+    graph.node.extend(kept)
+    read = {name for node in kept for name in node.input}
+    needed = [each for each in graph.initializer if each.name in read] + stored
+    del graph.initializer[:]
+    graph.initializer.extend(needed)
 
 
 def _parameters(model: onnx.ModelProto) -> int:

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::recipe::Recipe;
-use crate::runtime::{Graph, GraphSettings};
-use crate::store::Model;
+use crate::runtime::{Graph, GraphSettings, StoredIntegers};
+use crate::store::{Family, Model};
 use crate::time::Spent;
 
 pub mod moonshine;
@@ -18,7 +18,11 @@ pub mod yamnet;
 
 /// Loads the graph in the file with `role`; an error says which ONNX Runtime the model needs.
 fn graph(model: &Model, role: &str, settings: GraphSettings) -> Result<Graph> {
-    Graph::load(&model.file(role)?, settings).map_err(|error| match error.kind() {
+    let integers = match model.manifest().family {
+        Family::Moonshine => StoredIntegers::BecomeFloats,
+        _ => StoredIntegers::Stay,
+    };
+    Graph::load_with(&model.file(role)?, settings, integers).map_err(|error| match error.kind() {
         ErrorKind::Model => {
             let message = format!("{error}; {} needs ONNX Runtime {} or later", model.name(), model.manifest().minimum_ort);
             Error::new(ErrorKind::Model, message)

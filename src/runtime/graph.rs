@@ -26,6 +26,17 @@ impl Default for GraphSettings {
     }
 }
 
+/// What becomes of weights that a graph stores as integers and turns into floats (`DequantizeLinear`) before it multiplies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoredIntegers {
+    /// They stay, for ONNX Runtime to fuse with quantised operators around them.
+    #[default]
+    Stay,
+    /// They become floats once, when the graph is loaded. For a graph of floats: ONNX Runtime could otherwise round what they are
+    /// multiplied by as well, or turn them into floats at every run.
+    BecomeFloats,
+}
+
 /// A graph and its ONNX Runtime session. Errors name the graph.
 #[derive(Debug)]
 pub struct Graph {
@@ -35,12 +46,20 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// Loads the graph (`.onnx` or `.ort`) at `path`; integers that it stores stay.
+    ///
+    /// # Errors
+    /// Those of [`Graph::load_with`].
+    pub fn load(path: &Path, settings: GraphSettings) -> Result<Self> {
+        Self::load_with(path, settings, StoredIntegers::default())
+    }
+
     /// Loads the graph (`.onnx` or `.ort`) at `path`.
     ///
     /// # Errors
     /// `Library` or `NotFound` without ONNX Runtime, `Unsupported` when the provider cannot be had, `Model` when the graph
     /// cannot be loaded.
-    pub fn load(path: &Path, settings: GraphSettings) -> Result<Self> {
+    pub fn load_with(path: &Path, settings: GraphSettings, integers: StoredIntegers) -> Result<Self> {
         let environment = environment(None)?;
         let name: Arc<str> = path.display().to_string().into();
         let failed = |error: ort::Error| Error::new(ErrorKind::Model, format!("{name}: cannot be loaded: {error}"));
@@ -49,7 +68,7 @@ impl Graph {
                 format!("{name}: provider {} cannot be used: {error}; choose another with --provider", settings.provider);
             Error::new(ErrorKind::Unsupported, message)
         };
-        let builder = options(&environment, settings).map_err(failed)?;
+        let builder = options(&environment, settings, integers).map_err(failed)?;
         let providers = settings.provider.dispatch();
         let mut builder = match builder.with_execution_providers(providers) {
             Ok(builder) => builder,
@@ -126,12 +145,17 @@ pub(crate) fn failed_run(graph: &str, error: &ort::Error) -> Error {
 /// The processor's arena stays on. Measured on x86-64 with Moonshine, Silero and YAMNet over one recording after another: resident
 /// memory levels off at 162 to 165 MiB with it and at 173 to 174 without (183 while loading), as the C library's allocator then
 /// keeps the pieces; the time of a decode is the same within its spread.
-fn options(environment: &ort::environment::Environment, settings: GraphSettings) -> ort::Result<SessionBuilder> {
+fn options(
+    environment: &ort::environment::Environment,
+    settings: GraphSettings,
+    integers: StoredIntegers,
+) -> ort::Result<SessionBuilder> {
     Ok(Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(settings.threads.max(1))?
         .with_inter_threads(1)?
         .with_intra_op_spinning(false)?
         .with_memory_pattern(false)?
+        .with_quant_qdq(integers == StoredIntegers::Stay)?
         .with_flush_to_zero()?)
 }

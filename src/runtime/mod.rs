@@ -15,5 +15,5 @@ pub use binding::{BoundGraph, Memory};
 pub use contract::{Extent, Port};
 pub use environment::{TELEMETRY_VARIABLE, library_path, load_library, version};
 pub(crate) use graph::failed_run;
-pub use graph::{Graph, GraphSettings};
+pub use graph::{Graph, GraphSettings, StoredIntegers};
 pub use provider::Provider;

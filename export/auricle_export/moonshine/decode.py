@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from auricle_export.exported import ExportError
+from auricle_export.onnx_graph import KEEP_NO_INTEGERS
 
 START, END = 1, 2
 TOKENS_PER_SECOND = 6.5
@@ -50,6 +51,7 @@ class Decoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        options.add_session_config_entry(*KEEP_NO_INTEGERS)
 
         def load(name: str) -> onnxruntime.InferenceSession:
             return onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])

@@ -28,10 +28,10 @@ Heads = Sequence[tuple[int, int]]
 class Writer:
     """What the three graphs have in common: norms, products, attention, rotation."""
 
-    def __init__(self, name: str, model: Moonshine, precision: Precision, integers: bool = False) -> None:
-        """Start a graph."""
+    def __init__(self, name: str, model: Moonshine, precision: Precision, rows: str | None = None) -> None:
+        """Start a graph. `rows`: see `Products`."""
         self.graph = GraphWriter(name)
-        self.products = Products(self.graph, precision, integers)
+        self.products = Products(self.graph, precision, rows)
         self.precision = precision
         self.model = model
 
@@ -91,7 +91,7 @@ class Writer:
 
     def by_head(self, states: str, heads: int, name: str) -> str:
         """[1, positions, heads x width] as [1, heads, positions, width]."""
-        shape = self.ints(1, -1, heads, self.model.width)
+        shape = self.ints(0, 0, heads, self.model.width)
         reshaped = self.graph.node("Reshape", [states, shape], f"{name}.apart")
         return self.graph.node("Transpose", [reshaped], name, perm=[0, 2, 1, 3])
 
@@ -124,7 +124,7 @@ class Writer:
         weights = graph.node("Softmax", [scores], "weights", axis=-1)
         weighed = graph.node("MatMul", [weights, value], "weighed")
         joined = graph.node("Transpose", [weighed], "joined", perm=[0, 2, 1, 3])
-        return graph.node("Reshape", [joined, self.ints(1, -1, self.model.hidden)], "context"), weights
+        return graph.node("Reshape", [joined, self.ints(0, 0, self.model.hidden)], "context"), weights
 
 
 def encoder(model: Moonshine, precision: Precision) -> onnx.ModelProto:
@@ -132,12 +132,12 @@ def encoder(model: Moonshine, precision: Precision) -> onnx.ModelProto:
     writer = Writer("moonshine_encoder", model, precision)
     graph = writer.graph
     audio = graph.input("input_values", FLOAT, [1, "samples"])
-    states = _frames(writer, audio)
+    states = graph.sized(_frames(writer, audio), FLOAT, [1, "frames", model.hidden])
     length = graph.node("Shape", [states], "frames", start=1, end=2)
     count = graph.node("Squeeze", [length, writer.ints(0)], "frame_count")
     scalars = [graph.shared(f"int.{value}", np.array(value, np.int64)) for value in (0, 1)]
     positions = graph.node("Range", [scalars[0], count, scalars[1]], "positions")
-    rotation = writer.rotation(positions)
+    rotation = writer.rotation(graph.sized(positions, INT64, ["frames"]))
     for index, layer in enumerate(model.encoder):
         with graph.scope(f"layers.{index}.self_attn"):
             normed = writer.norm(states, layer.attention_norm, "norm")
@@ -203,7 +203,7 @@ def cross_kv(model: Moonshine, precision: Precision) -> onnx.ModelProto:
 
 def step(model: Moonshine, precision: Precision, alignment_heads: Heads) -> onnx.ModelProto:
     """Tokens to logits, with the keys and values of the tokens before them."""
-    writer = Writer("moonshine_step", model, precision, integers=True)
+    writer = Writer("moonshine_step", model, precision, "tokens")
     graph = writer.graph
     tokens = graph.input("input_ids", INT64, [1, "tokens"])
     past: list[tuple[str, ...]] = []
@@ -283,8 +283,8 @@ def _positions(writer: Writer, tokens: str, past_key: str) -> tuple[str, str]:
         length = graph.node("Shape", [past_key], "past_shape", start=2, end=3)
         first = graph.node("Squeeze", [length, writer.ints(0)], "first")
         last = graph.node("Add", [first, count], "last")
-        queries = graph.node("Range", [first, last, one], "queries")
-        keys = graph.node("Range", [zero, last, one], "keys")
+        queries = graph.sized(graph.node("Range", [first, last, one], "queries"), INT64, ["tokens"])
+        keys = graph.sized(graph.node("Range", [zero, last, one], "keys"), INT64, ["present"])
         column = graph.node("Unsqueeze", [queries, writer.ints(1)], "column")
         later = graph.node("Greater", [keys, column], "later")
         hidden = graph.constant("hidden", np.array(-np.inf, np.float32))
