@@ -204,7 +204,7 @@ mod tests {
     fn words_may_lie_elsewhere() {
         let folder = folder();
         let table = folder.path().join("b_1.words.tsv");
-        assert_eq!(find(&[folder.path().join("a.wav")], &[table.clone()]).unwrap().clips[0].words[0].text, "hello");
+        assert_eq!(find(&[folder.path().join("a.wav")], std::slice::from_ref(&table)).unwrap().clips[0].words[0].text, "hello");
         assert!(find(&[folder.path().join("a.wav"), folder.path().join("b_1.wav")], &[table]).is_err());
     }
 

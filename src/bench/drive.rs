@@ -3,6 +3,7 @@
 //! In: engines, settings and audio. Out: the [`Record`] of what was said, what the stages took, and processor time.
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use crate::audio::pcm::Format;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{CaptionState, EventBody};
 use crate::latency::captions::{Record, Recorder};
-use crate::latency::spans::Tally;
-use crate::pipeline::{Engines, Events, Next, Session};
+use crate::latency::spans::{Tally, Work};
+use crate::pipeline::{Engines, Events, Next, Session, Span};
 use crate::{pipeline, sound, speech};
 
 /// How the time of a run was kept.
@@ -113,11 +114,13 @@ impl Driver {
     ) -> Result<Outcome> {
         let pace = match self.pace {
             Pace::RealTime => pipeline::Pace::Live,
-            Pace::Timed | Pace::Virtual | Pace::Recorded => pipeline::Pace::Virtual,
+            Pace::Timed => pipeline::Pace::Timed,
+            Pace::Virtual | Pace::Recorded => pipeline::Pace::Virtual,
         };
-        let builder = Session::builder().engines(Arc::clone(&self.engines)).pace(pace).input(format);
+        let (sender, spans) = mpsc::channel();
+        let builder = Session::builder().engines(Arc::clone(&self.engines)).pace(pace).input(format).trace(sender);
         let session = builder.speech(self.speech.clone()).sound(self.sound.clone()).build()?;
-        let mut watch = Watch { events: session.events(), recorder: Recorder::default(), tally: Tally::default() };
+        let mut watch = Watch { events: session.events(), spans, recorder: Recorder::default(), tally: Tally::default() };
         let before = environment::process_cpu_s();
         let (session, frames) = self.push(session, format, &mut watch, next, stopped)?;
         let after = environment::process_cpu_s();
@@ -127,12 +130,13 @@ impl Driver {
             let message = format!("{lost} events were lost between the session and its measurement; the machine is too busy");
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        Ok(Outcome {
-            record: watch.recorder.finish()?,
-            tally: watch.tally,
-            audio_s: frames as f64 / f64::from(format.rate_hz),
-            cpu_s: before.zip(after).map(|(before, after)| after - before),
-        })
+        let record = watch.recorder.finish()?;
+        let cpu_s = match self.pace {
+            // What the simulated threads used; the process does other things besides.
+            Pace::Timed => record.samples.last().and_then(|sample| sample.cpu_s),
+            _ => before.zip(after).map(|(before, after)| after - before),
+        };
+        Ok(Outcome { record, tally: watch.tally, audio_s: frames as f64 / f64::from(format.rate_hz), cpu_s })
     }
 
     fn push(
@@ -171,6 +175,7 @@ impl Driver {
 /// Follows a session while it runs, so that nothing queues up.
 struct Watch {
     events: Events,
+    spans: Receiver<Span>,
     recorder: Recorder,
     tally: Tally,
 }
@@ -179,6 +184,11 @@ impl Watch {
     fn take(&mut self) -> Result<()> {
         for event in self.events.waiting() {
             self.recorder.event(&event)?;
+        }
+        for span in self.spans.try_iter() {
+            let work =
+                Work { start_s: span.start_s, wall_s: span.wall_s, thread_s: span.thread_s, until_s: span.until.seconds() };
+            self.tally.span(&span.stage.to_string(), work)?;
         }
         Ok(())
     }

@@ -84,7 +84,7 @@ pub(super) fn utterance(rows: &Rows) -> Option<(String, String)> {
         }
         svg.area("said", (x.at(word.start_s), y - 5.0), x.at(word.end_s) - x.at(word.start_s), 10.0);
         let marks = [
-            ("committed", word.committed_s, 4.5),
+            ("committed", word.committed_s, 6.5),
             ("stable", word.stable_s, 4.5),
             ("lasting", word.lasting_s, 4.5),
             ("first", word.first_s, 3.0),
@@ -180,13 +180,14 @@ pub(super) fn waterfall(rows: &Rows) -> Option<String> {
         let y = TOP + 14.0 + 52.0 * k as f64;
         svg.text("word", (left - 10.0, y + 18.0), Anchor::End, name);
         let wait = (row.start_s - row.until_s).max(0.0);
-        let known = wait + row.encode_s + row.decode_s + row.align_s;
+        let known = wait + row.encode_s + row.decode_s + row.align_s + row.agree_s;
         let total = row.done_s - row.until_s;
         let parts = [
             ("said", wait),
             ("first", row.encode_s),
             ("stable", row.decode_s),
             ("committed", row.align_s),
+            ("lasting", row.agree_s),
             ("faintbar", (total - known).max(0.0)),
         ];
         let mut from = 0.0;
@@ -199,8 +200,14 @@ pub(super) fn waterfall(rows: &Rows) -> Option<String> {
         }
         svg.text("label", (x.at(from) + 6.0, y + 18.0), Anchor::Start, &format!("{:.1}", total * 1000.0));
     }
-    let entries =
-        [("said", "waits"), ("first", "encodes"), ("stable", "decodes"), ("committed", "aligns"), ("faintbar", "between")];
+    let entries = [
+        ("said", "waits"),
+        ("first", "encodes"),
+        ("stable", "decodes"),
+        ("committed", "aligns"),
+        ("lasting", "agrees"),
+        ("faintbar", "between"),
+    ];
     legend(&mut svg, (left, TOP - 24.0), &entries);
     Some(svg.finish("Where the time of a reading goes"))
 }

@@ -18,6 +18,8 @@ use crate::latency::summary::Summary;
 pub const SCHEMA: u32 = 1;
 /// What tells a run from other JSON.
 const KIND: &str = "auricle bench stream";
+/// Name of the setting that has all settings of captions, for programs; too long for people.
+pub const SPEECH: &str = "speech";
 /// No file of a run is longer, bytes.
 const LONGEST: u64 = 256 << 20;
 /// Rows of a kind that are many and alike are thinned to so many when a run is written.

@@ -2,7 +2,7 @@
 //!
 //! In: a [`Run`]. Out: lines of at most about 110 columns.
 
-use super::run::Run;
+use super::run::{Run, SPEECH};
 use crate::latency::statistics::Quantile;
 use crate::latency::summary::{DelayFigures, ShareFigure, Single, Summary};
 
@@ -48,8 +48,9 @@ pub(super) fn heading(run: &Run, summary: &Summary) -> String {
     if !models.is_empty() {
         lines.push(tame(&models.join(", ")));
     }
+    let settings = run.settings.iter().filter(|(key, _)| *key != SPEECH);
     if !run.settings.is_empty() {
-        let settings: Vec<String> = run.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let settings: Vec<String> = settings.map(|(key, value)| format!("{key}={value}")).collect();
         lines.push(tame(&settings.join(" ")));
     }
     if !environment.auricle.is_empty() && !environment.optimised {

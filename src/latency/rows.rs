@@ -140,6 +140,8 @@ row! {
         decode_s: f64,
         /// Seconds in the alignment of words.
         align_s: f64,
+        /// Seconds for which words stay, and the event.
+        agree_s: f64,
         /// When it was done.
         done_s: f64,
         /// Processor seconds of its thread.

@@ -55,9 +55,10 @@ pub struct Tally {
 const ENCODE: &str = "encode";
 const DECODE: &str = "decode";
 const ALIGN: &str = "align";
+const AGREE: &str = "agree";
 
 impl Tally {
-    /// Takes a span of `stage` (`arrival`, `detect`, `encode`, `decode`, `align`, `sound`, ...).
+    /// Takes a span of `stage` (`arrival`, `detect`, `encode`, `decode`, `align`, `agree`, `sound`, ...).
     ///
     /// # Errors
     /// `InvalidInput` for times that are none, or more stages than there are.
@@ -81,7 +82,7 @@ impl Tally {
         of_stage.pieces[piece] += thread_s as f32;
         of_stage.wall_s += wall_s;
         of_stage.thread_s += thread_s;
-        if matches!(stage, ENCODE | DECODE | ALIGN) {
+        if matches!(stage, ENCODE | DECODE | ALIGN | AGREE) {
             self.reading(stage, work);
         } else if of_stage.spans.is_multiple_of(of_stage.every) {
             of_stage.kept.push(work);
@@ -114,6 +115,7 @@ impl Tally {
                 encode_s: 0.0,
                 decode_s: 0.0,
                 align_s: 0.0,
+                agree_s: 0.0,
                 done_s: 0.0,
                 thread_s: 0.0,
             });
@@ -122,7 +124,8 @@ impl Tally {
         match stage {
             ENCODE => reading.encode_s += work.wall_s,
             DECODE => reading.decode_s += work.wall_s,
-            _ => reading.align_s += work.wall_s,
+            ALIGN => reading.align_s += work.wall_s,
+            _ => reading.agree_s += work.wall_s,
         }
         reading.done_s = reading.done_s.max(work.start_s + work.wall_s);
         reading.thread_s += work.thread_s;
@@ -163,6 +166,7 @@ impl Tally {
             encode_s: rounded(row.encode_s),
             decode_s: rounded(row.decode_s),
             align_s: rounded(row.align_s),
+            agree_s: rounded(row.agree_s),
             done_s: rounded(row.done_s),
             thread_s: rounded(row.thread_s),
         });
@@ -183,11 +187,15 @@ mod tests {
     }
 
     #[test]
-    fn encode_decode_and_align_make_a_reading() {
+    fn encode_decode_align_and_agree_make_a_reading() {
         let mut tally = Tally::default();
-        for (stage, start, wall, until) in
-            [("encode", 1.01, 0.02, 1.0), ("decode", 1.03, 0.01, 1.0), ("align", 1.04, 0.002, 1.0), ("encode", 1.31, 0.02, 1.3)]
-        {
+        for (stage, start, wall, until) in [
+            ("encode", 1.01, 0.02, 1.0),
+            ("decode", 1.03, 0.01, 1.0),
+            ("align", 1.04, 0.002, 1.0),
+            ("agree", 1.042, 0.001, 1.0),
+            ("encode", 1.31, 0.02, 1.3),
+        ] {
             tally.span(stage, work(start, wall, until)).unwrap();
         }
         let (stages, readings, spans) = tally.finish(3, &[(0.5, 1.1)]);
@@ -196,7 +204,7 @@ mod tests {
             (readings[0].session, readings[0].encode_s, readings[0].decode_s, readings[0].align_s),
             (3, 0.02, 0.01, 0.002)
         );
-        assert_eq!((readings[0].done_s, readings[0].thread_s), (1.042, 0.016));
+        assert_eq!((readings[0].done_s, readings[0].thread_s), (1.043, 0.0165));
         assert!(spans.is_empty());
         let encode = stages.iter().find(|stage| stage.stage == "encode").unwrap();
         assert_eq!(

@@ -13,6 +13,11 @@ const OVER_ALL: [f64; 2] = [50.0, 80.0];
 /// Percentiles over what came.
 const OVER_MATCHED: [f64; 4] = [50.0, 90.0, 95.0, 99.0];
 
+/// Shortest stretch that a slope an hour is told of, hours.
+const SHORTEST_H: f64 = 300.0 / 3600.0;
+/// What is left out of it at its start, hours.
+const SETTLING_H: f64 = 60.0 / 3600.0;
+
 /// A kind of delay, measured many times, in groups that belong together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delays {
@@ -278,10 +283,18 @@ fn singles(rows: &Rows) -> Vec<Single> {
         one("dropped", "audio lost", Some(dropped), "samples"),
         one("missing", "events lost", Some(missing), "events"),
         one("lag_most", "lag, most", most(&lags), "s"),
-        one("lag_slope", "lag, slope", statistics::slope(&lags), "s/h"),
+        one("lag_slope", "lag, slope", slope(&lags), "s/h"),
         one("memory_most", "resident memory, most", most(&memory), "MiB"),
-        one("memory_slope", "resident memory, slope", statistics::slope(&memory), "MiB/h"),
+        one("memory_slope", "resident memory, slope", slope(&memory), "MiB/h"),
     ]
+}
+
+/// The slope of points that lie hours apart, where they say anything about an hour: over five minutes or more, the first of which,
+/// in which memory is taken for the first time, is left out.
+fn slope(points: &[(f64, f64)]) -> Option<f64> {
+    let (first, last) = (points.first()?.0, points.last()?.0);
+    let settled: Vec<(f64, f64)> = points.iter().copied().filter(|(at, _)| at - first >= SETTLING_H).collect();
+    (last - first >= SHORTEST_H).then(|| statistics::slope(&settled)).flatten()
 }
 
 /// Values by unit, in the order of the units; those of no unit make a group of their own.
@@ -361,7 +374,7 @@ mod tests {
             sessions: vec![session],
             units: vec![unit("a", 1), unit("b", 2)],
             words: vec![word(0, 1.0, Some(1.1)), word(0, 2.0, Some(2.3)), word(1, 3.0, None), word(1, 4.0, Some(4.2))],
-            samples: vec![sample(1.0), sample(5.0)],
+            samples: (0..40).map(|k| sample(f64::from(k) * 10.0)).collect(),
             ..Default::default()
         }
     }
@@ -396,6 +409,9 @@ mod tests {
         let summary = Summary::of(&rows());
         assert!((summary.single("lag_slope").unwrap() - 3.6).abs() < 1e-9);
         assert!((summary.single("memory_slope").unwrap() - 1.0).abs() < 1e-6);
+        let mut short = rows();
+        short.samples.truncate(20);
+        assert_eq!(Summary::of(&short).single("lag_slope"), None, "200 s say nothing about an hour");
         assert_eq!((summary.single("dropped"), summary.committed_changes()), (Some(16.0), 0.0));
     }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use auricle::EngineSettings;
 use auricle::bench::log::Offset;
+use auricle::speech::{Preset, Settings};
 use clap::{Args, Subcommand};
 
 use crate::cli::args::{CAPTIONS, Channel, Run, SOUNDS};
@@ -90,6 +91,12 @@ pub struct Stream {
     /// Model that hears sounds, or 'off'
     #[arg(long, value_name = "NAME|off", default_value = SOUNDS)]
     pub sounds: String,
+    /// Settings that belong together
+    #[arg(long, value_name = "default|low-power", default_value_t)]
+    pub preset: Preset,
+    /// One setting of captions, after the preset; a wrong KEY is answered with all there are
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
     /// Which channel of the audio
     #[command(flatten)]
     pub channel: Channel,
@@ -180,7 +187,20 @@ fn duration(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| "expected seconds from 1 to 86400".to_owned())
 }
 
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| "expected KEY=VALUE".to_owned())?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
 impl Stream {
+    /// How speech becomes captions.
+    pub fn speech(&self) -> auricle::Result<Settings> {
+        let mut settings = Settings::preset(self.preset);
+        self.set.iter().try_for_each(|(key, value)| settings.set(key, value))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
     /// The engines to measure.
     pub fn engines(&self) -> EngineSettings {
         self.run.engines(Some(self.model.clone()), Some(self.sounds.clone()).filter(|name| name != "off"))

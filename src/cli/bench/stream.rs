@@ -1,5 +1,6 @@
 //! `auricle bench stream`: recordings through sessions, measured.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -9,14 +10,16 @@ use auricle::bench::clips;
 use auricle::bench::drive::{Driver, Pace};
 use auricle::bench::environment::Environment;
 use auricle::bench::join;
+use auricle::bench::run::SPEECH;
 use auricle::bench::stream::{self, Material, Watcher};
-use auricle::{Engines, runtime, sound, speech};
+use auricle::{Engines, runtime, sound};
 
 use super::super::stop;
 use super::args::Stream;
 
 /// Runs the command.
 pub fn run(arguments: &Stream) -> Result<ExitCode> {
+    let speech = arguments.speech()?;
     let material = material(arguments)?;
     super::prepare(&arguments.places)?;
     stop::on_signal(|| {})?;
@@ -26,8 +29,8 @@ pub fn run(arguments: &Stream) -> Result<ExitCode> {
     let engines = Engines::load(&settings)?;
     let ready_s = began.elapsed().as_secs_f64();
     let environment = Environment::now(&settings, &engines);
-    let pace = if arguments.on_virtual_clock { Pace::Virtual } else { Pace::RealTime };
-    let driver = Driver { engines, speech: speech::Settings::default(), sound: sound::Settings::default(), pace };
+    let pace = if arguments.on_virtual_clock { Pace::Timed } else { Pace::RealTime };
+    let driver = Driver { engines, speech, sound: sound::Settings::default(), pace };
     let mut run = stream::measure(&driver, &material, &arguments.name, environment, &Progress)?;
     run.ready_s = Some(ready_s);
     run.settings = settings_of(arguments, &driver);
@@ -72,15 +75,17 @@ fn material(arguments: &Stream) -> Result<Material> {
 }
 
 /// What of the settings bears on latency.
-fn settings_of(arguments: &Stream, driver: &Driver) -> std::collections::BTreeMap<String, String> {
-    let speech = &driver.speech;
-    let figures = [
+fn settings_of(arguments: &Stream, driver: &Driver) -> BTreeMap<String, String> {
+    let mut settings: BTreeMap<String, String> = arguments.set.iter().cloned().collect();
+    let others = [
+        ("preset", arguments.preset.to_string()),
         ("sounds", arguments.sounds.clone()),
         ("threads", arguments.run.threads.to_string()),
-        ("refresh_s", speech.refresh_s.to_string()),
-        ("endpoint.silence_s", speech.endpoint.silence_s.to_string()),
+        ("endpoint.silence_s", driver.speech.endpoint.silence_s.to_string()),
+        (SPEECH, format!("{:?}", driver.speech)),
     ];
-    figures.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    settings.extend(others.map(|(key, value)| (key.to_owned(), value)));
+    settings
 }
 
 /// Progress on a terminal, and Ctrl-C.
