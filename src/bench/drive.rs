@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{CaptionState, EventBody};
 use crate::latency::captions::{Record, Recorder};
 use crate::latency::spans::{Tally, Work};
-use crate::pipeline::{Engines, Events, Next, Session, Span};
+use crate::pipeline::{Engines, Events, Next, Session, Span, Stage};
 use crate::{pipeline, sound, speech};
 
 /// How the time of a run was kept.
@@ -120,7 +120,8 @@ impl Driver {
         let (sender, spans) = mpsc::channel();
         let builder = Session::builder().engines(Arc::clone(&self.engines)).pace(pace).input(format).trace(sender);
         let session = builder.speech(self.speech.clone()).sound(self.sound.clone()).build()?;
-        let mut watch = Watch { events: session.events(), spans, recorder: Recorder::default(), tally: Tally::default() };
+        let mut watch =
+            Watch { events: session.events(), spans, recorder: Recorder::default(), tally: Tally::default(), late_s: 0.0 };
         let before = environment::process_cpu_s();
         let (session, frames) = self.push(session, format, &mut watch, next, stopped)?;
         let after = environment::process_cpu_s();
@@ -158,6 +159,9 @@ impl Driver {
                 if live {
                     let due = Duration::from_secs_f64(frames as f64 / f64::from(format.rate_hz));
                     watch.wait_until(started + due)?;
+                    if frames == block.len() as u64 {
+                        watch.starts(started.elapsed().saturating_sub(due).as_secs_f64());
+                    }
                 }
                 session.push(block)?;
                 watch.take()?;
@@ -178,16 +182,30 @@ struct Watch {
     spans: Receiver<Span>,
     recorder: Recorder,
     tally: Tally,
+    /// How late the first block was pushed, seconds: the session takes it for punctual.
+    late_s: f64,
 }
 
 impl Watch {
+    /// The first block is pushed now, `late_s` after it was due.
+    fn starts(&mut self, late_s: f64) {
+        self.late_s = late_s;
+        self.recorder.on_schedule(late_s);
+    }
+
     fn take(&mut self) -> Result<()> {
         for event in self.events.waiting() {
             self.recorder.event(&event)?;
         }
         for span in self.spans.try_iter() {
-            let work =
-                Work { start_s: span.start_s, wall_s: span.wall_s, thread_s: span.thread_s, until_s: span.until.seconds() };
+            let until_s = span.until.seconds();
+            let start_s = span.start_s + self.late_s;
+            // An arrival is told against what the session estimates of the schedule, which is known here.
+            let (start_s, wall_s) = match span.stage {
+                Stage::Arrival => (until_s, (start_s + span.wall_s - until_s).max(0.0)),
+                _ => (start_s, span.wall_s),
+            };
+            let work = Work { start_s, wall_s, thread_s: span.thread_s, until_s };
             self.tally.span(&span.stage.to_string(), work)?;
         }
         Ok(())

@@ -26,33 +26,33 @@ pub struct Material {
     pub plans: Vec<Plan>,
     /// Which channel of each recording.
     pub channel: ChannelChoice,
-    /// All strings in one session, for so many seconds at least; each in a session of its own without.
-    pub continuous_s: Option<f64>,
+    /// All strings in one session; each in a session of its own without.
+    pub continuous: bool,
+    /// From the first string again until that session has lasted so many seconds; every string once without.
+    pub repeat_s: Option<f64>,
     /// Whether the word errors of utterances alone and of transcription are had as well.
     pub compare_wer: bool,
     /// Sounds that are there, of material that is a single clip.
     pub sounds: Vec<Spoken>,
 }
 
-/// What happens meanwhile.
-pub trait Watcher {
-    /// `done` of `all` sessions are over, or so many seconds of one.
-    fn progress(&self, done: usize, all: usize, what: &str);
+/// Who waits for it.
+pub struct Watcher<'a> {
+    /// Told that so many of so many are done, and of what.
+    pub progress: &'a dyn Fn(usize, usize, &str),
     /// Whether to end with what there is.
-    fn stopped(&self) -> bool;
+    pub stopped: &'a dyn Fn() -> bool,
 }
 
 /// Streams the material and measures it.
 ///
 /// # Errors
 /// Those of clips and sessions.
-pub fn measure(driver: &Driver, material: &Material, name: &str, environment: Environment, watcher: &dyn Watcher) -> Result<Run> {
+pub fn measure(driver: &Driver, material: &Material, name: &str, environment: Environment, watcher: &Watcher<'_>) -> Result<Run> {
     let texts = if material.compare_wer { Some(Texts::read(driver, material, watcher)?) } else { None };
     let mut rows = Rows::default();
-    match material.continuous_s {
-        None => separate(driver, material, texts.as_ref(), &mut rows, watcher)?,
-        Some(seconds) => continuous(driver, material, texts.as_ref(), seconds, &mut rows, watcher)?,
-    }
+    let stream = if material.continuous { continuous } else { separate };
+    stream(driver, material, texts.as_ref(), &mut rows, watcher)?;
     if rows.sessions.is_empty() {
         return Err(Error::new(ErrorKind::InvalidInput, "stopped before the first string was over: nothing was measured"));
     }
@@ -66,25 +66,25 @@ struct Texts {
 }
 
 impl Texts {
-    fn read(driver: &Driver, material: &Material, watcher: &dyn Watcher) -> Result<Self> {
+    fn read(driver: &Driver, material: &Material, watcher: &Watcher<'_>) -> Result<Self> {
         let mut used: Vec<usize> = material.plans.iter().flat_map(|plan| plan.parts.iter().map(|part| part.0)).collect();
         used.sort_unstable();
         used.dedup();
         let all = used.len() + material.plans.len();
         let mut texts = Self { alone: HashMap::new(), transcribed: HashMap::new() };
         for (done, clip) in used.into_iter().enumerate() {
-            if watcher.stopped() {
+            if (watcher.stopped)() {
                 break;
             }
-            watcher.progress(done, all, "word errors without a stream");
+            (watcher.progress)(done, all, "word errors without a stream");
             let (format, samples) = material.clips[clip].audio(material.channel)?;
             texts.alone.insert(clip, driver.transcribe(format, &samples)?);
         }
         for plan in &material.plans {
-            if watcher.stopped() {
+            if (watcher.stopped)() {
                 break;
             }
-            watcher.progress(texts.alone.len() + texts.transcribed.len(), all, "word errors without a stream");
+            (watcher.progress)(texts.alone.len() + texts.transcribed.len(), all, "word errors without a stream");
             let strung = join::assemble(plan, &material.clips, material.channel)?;
             texts.transcribed.insert(plan.name.clone(), driver.transcribe(strung.format, &strung.samples)?);
         }
@@ -105,14 +105,14 @@ fn unit(name: String, plan: &Plan, strung: &Strung, start_s: f64, texts: Option<
 }
 
 /// A session for every string.
-fn separate(driver: &Driver, material: &Material, texts: Option<&Texts>, rows: &mut Rows, watcher: &dyn Watcher) -> Result<()> {
+fn separate(driver: &Driver, material: &Material, texts: Option<&Texts>, rows: &mut Rows, watcher: &Watcher<'_>) -> Result<()> {
     for (done, plan) in material.plans.iter().enumerate() {
-        watcher.progress(done, material.plans.len(), &plan.name);
+        (watcher.progress)(done, material.plans.len(), &plan.name);
         let strung = join::assemble(plan, &material.clips, material.channel)?;
         let unit = unit(plan.name.clone(), plan, &strung, 0.0, texts, &material.clips);
         let mut samples = Some(strung.samples);
-        let outcome = driver.run(strung.format, &mut || Ok(samples.take()), &|| watcher.stopped())?;
-        if watcher.stopped() {
+        let outcome = driver.run(strung.format, &mut || Ok(samples.take()), watcher.stopped)?;
+        if (watcher.stopped)() {
             return Ok(());
         }
         let session = Session {
@@ -128,14 +128,7 @@ fn separate(driver: &Driver, material: &Material, texts: Option<&Texts>, rows: &
 }
 
 /// One session over all strings, again from the first when they are over, until it has lasted.
-fn continuous(
-    driver: &Driver,
-    material: &Material,
-    texts: Option<&Texts>,
-    seconds: f64,
-    rows: &mut Rows,
-    watcher: &dyn Watcher,
-) -> Result<()> {
+fn continuous(driver: &Driver, material: &Material, texts: Option<&Texts>, rows: &mut Rows, watcher: &Watcher<'_>) -> Result<()> {
     let rounds = (0..).flat_map(|round: u32| material.plans.iter().map(move |plan| (round, plan)));
     let mut units: Vec<Unit> = Vec::new();
     let outcome = thread::scope(|scope| {
@@ -155,19 +148,21 @@ fn continuous(
         let format = first.2.as_ref().map_err(Clone::clone)?.format;
         let mut first = Some(first);
         let mut next = || {
-            if end_s >= seconds {
+            let over = material.repeat_s.map_or(units.len() == material.plans.len(), |seconds| end_s >= seconds);
+            if over {
                 return Ok(None);
             }
             let Some((round, plan, strung)) = first.take().or_else(|| strings.recv().ok()) else { return Ok(None) };
             let strung = strung?;
-            watcher.progress(end_s as usize, seconds as usize, "seconds");
+            let (done, all) = material.repeat_s.map_or((units.len(), material.plans.len()), |all| (end_s as usize, all as usize));
+            (watcher.progress)(done, all, if material.repeat_s.is_some() { "seconds" } else { "strings" });
             let name = if round == 0 { plan.name.clone() } else { format!("{}-r{}", plan.name, round + 1) };
             let unit = unit(name, plan, &strung, end_s, texts, &material.clips);
             end_s = unit.end_s;
             units.push(unit);
             Ok(Some(strung.samples))
         };
-        let outcome = driver.run(format, &mut next, &|| watcher.stopped());
+        let outcome = driver.run(format, &mut next, watcher.stopped);
         drop(strings);
         outcome
     })?;

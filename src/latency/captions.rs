@@ -153,11 +153,20 @@ struct Open {
 pub struct Recorder {
     record: Record,
     open: BTreeMap<u64, Open>,
+    /// How much later than its position says a sample is due on the session's clock, seconds.
     offset_s: f64,
+    /// Whether that is known from elsewhere than `stats`.
+    scheduled: bool,
     next_seq: Option<u64>,
 }
 
 impl Recorder {
+    /// Says that samples are due on a schedule whose zero is `late_s` seconds before the session's: its first block came late by as
+    /// much, and the session takes it for punctual. What `stats` estimates of that is not used then.
+    pub fn on_schedule(&mut self, late_s: f64) {
+        (self.offset_s, self.scheduled) = (-late_s, true);
+    }
+
     /// Takes the next event.
     ///
     /// # Errors
@@ -218,7 +227,7 @@ impl Recorder {
 
     fn stats(&mut self, at_s: f64, stats: &Stats) -> Result<()> {
         limit(self.record.samples.len(), MOST_ROWS, "stats")?;
-        if stats.offset.is_finite() {
+        if stats.offset.is_finite() && !self.scheduled {
             self.offset_s = stats.offset;
         }
         if self.record.models.is_empty() {
@@ -470,6 +479,14 @@ pub(super) mod tests {
         ]);
         assert_eq!(said.segments[0].final_s, Some(2.0));
         assert_eq!((said.missing, said.dropped, said.samples.len()), (2, 160, 1));
+    }
+
+    #[test]
+    fn a_first_block_that_came_late_makes_nothing_look_early() {
+        let mut recorder = Recorder::default();
+        recorder.on_schedule(0.125);
+        recorder.event(&caption(0, 1.0, "yes", 1, 1, Final)).unwrap();
+        assert_eq!(recorder.finish().unwrap().segments[0].final_s, Some(1.125));
     }
 
     #[test]

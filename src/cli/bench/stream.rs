@@ -31,7 +31,13 @@ pub fn run(arguments: &Stream) -> Result<ExitCode> {
     let environment = Environment::now(&settings, &engines);
     let pace = if arguments.on_virtual_clock { Pace::Timed } else { Pace::RealTime };
     let driver = Driver { engines, speech, sound: sound::Settings::default(), pace };
-    let mut run = stream::measure(&driver, &material, &arguments.name, environment, &Progress)?;
+    let mut run = stream::measure(
+        &driver,
+        &material,
+        &arguments.name,
+        environment,
+        &Watcher { progress: &progress, stopped: &stop::asked },
+    )?;
     run.ready_s = Some(ready_s);
     run.settings = settings_of(arguments, &driver);
     if let Some(count) = arguments.join {
@@ -68,7 +74,8 @@ fn material(arguments: &Stream) -> Result<Material> {
         clips: found.clips,
         plans,
         channel: arguments.channel.channel,
-        continuous_s: arguments.continuous.then_some(arguments.repeat_for.unwrap_or(0.0)),
+        continuous: arguments.continuous,
+        repeat_s: arguments.repeat_for,
         compare_wer: !arguments.stream_only,
         sounds,
     })
@@ -88,19 +95,11 @@ fn settings_of(arguments: &Stream, driver: &Driver) -> BTreeMap<String, String> 
     settings
 }
 
-/// Progress on a terminal, and Ctrl-C.
-struct Progress;
-
-impl Watcher for Progress {
-    fn progress(&self, done: usize, all: usize, what: &str) {
-        if io::stderr().is_terminal() {
-            // A terminal that takes nothing is no reason not to measure.
-            let _ = write!(io::stderr(), "\r\x1b[K{done} of {all}: {what}");
-        }
-    }
-
-    fn stopped(&self) -> bool {
-        stop::asked()
+/// Progress on a terminal.
+fn progress(done: usize, all: usize, what: &str) {
+    if io::stderr().is_terminal() {
+        // A terminal that takes nothing is no reason not to measure.
+        let _ = write!(io::stderr(), "\r\x1b[K{done} of {all}: {what}");
     }
 }
 
