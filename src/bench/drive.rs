@@ -74,7 +74,7 @@ fn block_frames(format: Format) -> usize {
 }
 
 impl Driver {
-    /// The finals of `samples` [n] of one channel, without partial captions: what `transcribe` gives.
+    /// The finals of `samples` of one channel, without partial captions: what `transcribe` gives.
     ///
     /// # Errors
     /// Those of a session.
