@@ -8,9 +8,7 @@ use std::sync::Arc;
 use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::recipe::Recipe;
-use crate::runtime::{Graph, GraphSettings};
 use crate::runtime::{Graph, GraphSettings, StoredIntegers};
-use crate::store::Model;
 use crate::store::{Family, Model};
 use crate::time::Spent;
 
