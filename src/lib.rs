@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 
 pub mod audio;
+pub mod bench;
 pub mod decode;
 pub mod error;
 pub mod event;

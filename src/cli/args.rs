@@ -61,6 +61,7 @@ pub enum Command {
     /// List the devices there are to listen to
     Devices,
     Models(Models),
+    Bench(super::bench::args::Bench),
 }
 
 /// Caption the microphone, or a file as if it were live, with sound events between.

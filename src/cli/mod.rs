@@ -3,6 +3,7 @@
 //! In: the arguments of the process. Out: events on the output, messages on standard error, an exit code.
 
 mod args;
+mod bench;
 mod devices;
 mod files;
 mod listen;
@@ -30,6 +31,7 @@ pub fn run() -> ExitCode {
         Command::Tag(tag) => tag::run(tag),
         Command::Devices => devices::run(),
         Command::Models(models) => models::run(models),
+        Command::Bench(arguments) => bench::run(arguments),
     };
     match result {
         Ok(code) => code,
