@@ -6,7 +6,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo listen test build install models library library-oldest venv torch packages accuracy footprint lint \
-        bench-moonshine peers noise clean pins test-packages test-venv peers-environment cargo
+        bench bench-moonshine peers noise clean pins test-packages test-venv peers-environment cargo
 
 # ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
 export ORT_DISABLE_TELEMETRY := 1
@@ -93,6 +93,10 @@ accuracy: build test-venv ## measure words and sound events against the data in 
 footprint: build ## measure processor share, memory and start-up of a live session on the demo recording
 	$(call say,footprint)
 	@$(PY) benches/footprint/run.py $(ARGS)
+
+bench: models library cargo ## time the parts of the real-time path: ring, front end, resampling, reading, agreement
+	$(call say,cargo bench)
+	@cargo bench --locked --bench audio_path --bench captions -- $(ARGS)
 
 bench-moonshine: venv test-venv ## measure Moonshine as shipped against its exports: time, memory, words, drafts
 	@$(PY) -m auricle_export fetch --sources moonshine-tiny-en moonshine-base-en

@@ -142,9 +142,6 @@ pub(crate) fn failed_run(graph: &str, error: &ort::Error) -> Error {
     Error::new(ErrorKind::Model, format!("{graph}: run failed: {error}"))
 }
 
-/// The processor's arena stays on. Measured on x86-64 with Moonshine, Silero and YAMNet over one recording after another: resident
-/// memory levels off at 162 to 165 MiB with it and at 173 to 174 without (183 while loading), as the C library's allocator then
-/// keeps the pieces; the time of a decode is the same within its spread.
 fn options(
     environment: &ort::environment::Environment,
     settings: GraphSettings,

@@ -35,7 +35,12 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// What to register with a session, each with error-on-failure; the processor needs nothing.
+    /// What to register with a session, each with error-on-failure; the processor comes last, for the operators left over.
+    ///
+    /// The processor has no arena. Each session would keep one of its own, as large as the longest piece of speech ever made it,
+    /// where the C library's allocator gives to one what another has done with. Measured on x86-64 with Moonshine tiny, Silero
+    /// and YAMNet over 44 s of live speech: at most 197 MiB resident with arenas and 156 without, 135 at the end; a step and the
+    /// encoder take the same time within 1.5 %.
     pub(super) fn dispatch(self) -> Vec<ExecutionProviderDispatch> {
         let cuda = |device: u32| {
             ep::CUDA::default()
@@ -45,14 +50,16 @@ impl Provider {
                 .build()
                 .error_on_failure()
         };
-        match self {
+        let mut providers = match self {
             Self::Cpu => Vec::new(),
             Self::Cuda { device } => vec![cuda(device)],
             Self::TensorRt { device } => {
                 let id = i32::try_from(device).unwrap_or(i32::MAX);
                 vec![ep::TensorRT::default().with_device_id(id).build().error_on_failure(), cuda(device)]
             }
-        }
+        };
+        providers.push(ep::CPU::default().with_arena_allocator(false).build().error_on_failure());
+        providers
     }
 }
 

@@ -11,9 +11,10 @@ use auricle::bench::log::Offset;
 use auricle::speech::{Preset, Settings};
 use clap::{Args, Subcommand};
 
+use super::model::Model;
 use crate::cli::args::{CAPTIONS, Channel, Run, SOUNDS};
 
-/// Measure how soon captions come and whether they stay.
+/// Measure how soon captions come and whether they stay, and what models cost.
 ///
 /// Latency counts from when the last sample that was needed was due. docs/latency.md defines every figure.
 #[derive(Debug, Args)]
@@ -24,7 +25,8 @@ Examples:
   auricle bench stream --input talk.flac                      one recording, talk.words.tsv beside it, in real time
   auricle bench stream --input clips/ --join 3 --virtual      a folder of utterances strung together, on a virtual clock
   auricle bench report night.jsonl --words night.words.tsv    a log of 'auricle listen --format jsonl'
-  auricle bench compare before/run.json after/run.json"
+  auricle bench compare before/run.json after/run.json
+  auricle bench model moonshine-tiny-en yamnet                one model alone, stage by stage"
 )]
 pub struct Bench {
     /// What to measure
@@ -38,6 +40,7 @@ pub enum BenchCommand {
     Stream(Box<Stream>),
     Report(Report),
     Compare(Compare),
+    Model(Model),
 }
 
 /// Stream recordings through sessions and measure when their words come.

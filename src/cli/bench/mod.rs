@@ -4,6 +4,7 @@
 
 pub mod args;
 mod compare;
+mod model;
 mod report;
 mod stream;
 
@@ -22,6 +23,7 @@ use super::table;
 pub fn run(arguments: &Bench) -> Result<ExitCode> {
     match &arguments.command {
         BenchCommand::Stream(stream) => stream::run(stream),
+        BenchCommand::Model(model) => model::run(model),
         BenchCommand::Report(report) => report::run(report),
         BenchCommand::Compare(compare) => compare::run(compare),
     }

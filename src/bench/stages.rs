@@ -1,0 +1,246 @@
+//! What a model does, stage by stage, each as something that can be run again and again on real speech.
+//!
+//! In: a model of the store, how to run it, 16 kHz speech. Out: [`Stage`]s with what loading took. Moonshine's are its graphs, one
+//! by one, and a whole transcription with and without a draft; a detector's is a window, a tagger's a patch.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use ort::value::{DynValue, Outlet, Tensor};
+use serde::Deserialize;
+
+use super::model::resident_mib;
+use crate::decode::Prior;
+use crate::error::{Error, ErrorKind, Result};
+use crate::frontend::FrontEnd;
+use crate::model::moonshine::Moonshine;
+use crate::model::silero::{Silero, SileroState, WINDOW};
+use crate::model::yamnet::Yamnet;
+use crate::model::{Tagger, Transcriber};
+use crate::runtime::{BoundGraph, Graph, GraphSettings, Memory, StoredIntegers, failed_run};
+use crate::store::{Family, Model};
+use crate::time::{SAMPLE_RATE, SamplePosition, Spent, Stopwatch};
+
+/// Tokens that a measured step comes after, at most.
+const PAST_TOKENS: usize = 8;
+/// The decoder's input that is not keys or values.
+const TOKENS: &str = "input_ids";
+
+/// One stage of a model, ready to run.
+pub struct Stage {
+    /// What it is: `step, 8 tokens`.
+    pub name: String,
+    run: Box<dyn FnMut() -> Result<()>>,
+}
+
+impl Stage {
+    pub(super) fn new(name: String, run: impl FnMut() -> Result<()> + 'static) -> Self {
+        Self { name, run: Box::new(run) }
+    }
+
+    /// Runs it once.
+    ///
+    /// # Errors
+    /// `Model` when ONNX Runtime fails.
+    pub fn run(&mut self) -> Result<()> {
+        (self.run)()
+    }
+}
+
+/// What is measured of a model that reads speech.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    /// Lengths of audio, seconds.
+    pub seconds: Vec<f64>,
+    /// Tokens in a call of the decoder.
+    pub tokens: Vec<usize>,
+}
+
+/// A model, loaded, with its stages.
+pub struct Prepared {
+    /// What loading took: hashing, graphs and the run that proves them.
+    pub load: Spent,
+    /// MiB that the process held then, where the system tells.
+    pub resident_mib: Option<f64>,
+    /// Its stages.
+    pub stages: Vec<Stage>,
+}
+
+/// Loads `model` as a session does, and prepares its stages.
+///
+/// # Errors
+/// Those of the store and of ONNX Runtime; `InvalidInput` when `speech`, 16 kHz, is shorter than a length asked for.
+pub fn prepare(model: &Model, settings: GraphSettings, speech: &[f32], sizes: &Sizes) -> Result<Prepared> {
+    let stopwatch = Stopwatch::start();
+    let loaded = || (stopwatch.spent(), resident_mib());
+    let (load, resident_mib, stages) = match model.manifest().family {
+        Family::Moonshine => {
+            let moonshine = Moonshine::load(model, settings)?;
+            let (spent, resident) = loaded();
+            (spent, resident, of_moonshine(model, moonshine, settings, speech, sizes)?)
+        }
+        Family::Silero => {
+            let mut silero = Silero::load(model, settings)?;
+            let (spent, resident) = loaded();
+            let windows: Vec<[f32; WINDOW]> = speech.as_chunks().0.to_vec();
+            let (mut state, mut next) = (SileroState::default(), 0);
+            let stage = Stage::new("window".to_owned(), move || {
+                let window = windows.get(next).copied().unwrap_or([0.0; WINDOW]);
+                next = (next + 1) % windows.len().max(1);
+                silero.probability(&mut state, &window).map(drop)
+            });
+            (spent, resident, vec![stage])
+        }
+        Family::Yamnet => {
+            let mut yamnet = Yamnet::load(model, settings)?;
+            let (spent, resident) = loaded();
+            let mut patch = Vec::new();
+            FrontEnd::new(yamnet.recipe())?.push(SamplePosition(0), speech, &mut |_, frame| patch.extend_from_slice(frame));
+            patch.resize(yamnet.patch_frames() * yamnet.recipe().mels, 0.0);
+            let mut scores = vec![0.0; yamnet.labels().len()];
+            (spent, resident, vec![Stage::new("patch".to_owned(), move || yamnet.score(&patch, &mut scores))])
+        }
+    };
+    Ok(Prepared { load, resident_mib, stages })
+}
+
+fn of_moonshine(
+    model: &Model,
+    mut moonshine: Moonshine,
+    settings: GraphSettings,
+    speech: &[f32],
+    sizes: &Sizes,
+) -> Result<Vec<Stage>> {
+    let bound = |role: &str| {
+        let graph = Graph::load_with(&model.file(role)?, settings, StoredIntegers::BecomeFloats)?;
+        let outputs = graph.outputs().iter().map(|output| (output.name().to_owned(), Memory::Device)).collect();
+        BoundGraph::new(graph, outputs)
+    };
+    let encoder = Rc::new(RefCell::new(bound("encoder")?));
+    let cross_kv = Rc::new(RefCell::new(bound("cross_kv")?));
+    let mut stages = Vec::new();
+    let mut longest: Option<(f64, Vec<DynValue>, Vec<u32>)> = None;
+    let mut whole = Vec::new();
+    for &seconds in &sizes.seconds {
+        let samples = (seconds * f64::from(SAMPLE_RATE)) as usize;
+        let audio = speech.get(..samples).ok_or_else(|| {
+            let there = speech.len() as f64 / f64::from(SAMPLE_RATE);
+            let message = format!("{seconds} s of speech asked for, {there:.1} s there; name a longer recording with --audio");
+            Error::new(ErrorKind::InvalidInput, message)
+        })?;
+        let input = floats(&encoder.borrow(), vec![1, samples], audio.to_vec())?;
+        let states = run_on(&encoder, &input)?.pop().ok_or_else(|| encoder.borrow().graph().error("gave no states"))?;
+        let cross = run_on(&cross_kv, &states)?;
+        let tokens = moonshine.transcribe(audio, Prior::default())?.tokens;
+        if longest.as_ref().is_none_or(|(before, ..)| *before < seconds) {
+            longest = Some((seconds, cross, tokens.clone()));
+        }
+        let (graph, states_of) = (Rc::clone(&encoder), Rc::clone(&cross_kv));
+        stages.push(Stage::new(format!("encoder, {seconds} s"), move || run_on(&graph, &input).map(drop)));
+        stages.push(Stage::new(format!("cross_kv, {seconds} s"), move || run_on(&states_of, &states).map(drop)));
+        whole.push((seconds, audio.to_vec(), tokens));
+    }
+    if let Some((seconds, cross, tokens)) = longest {
+        let names: Vec<String> = cross_kv.borrow().graph().outputs().iter().map(|output| output.name().to_owned()).collect();
+        let start: StartToken = model.section("moonshine")?;
+        let read: Vec<i64> = [start.start_token].iter().chain(&tokens).copied().map(i64::from).collect();
+        let step = Rc::new(RefCell::new(Step::new(bound("step")?, names.iter().zip(&cross), &read)?));
+        for &count in &sizes.tokens {
+            let past = step.borrow().past;
+            let ids: Vec<i64> = read.iter().cycle().skip(past).take(count).copied().collect();
+            let input = tokens_tensor(&step.borrow().graph, ids)?;
+            let step = Rc::clone(&step);
+            let name = format!("step, {count} after {past} tokens, {seconds} s");
+            stages.push(Stage::new(name, move || step.borrow_mut().call(&input).map(drop)));
+        }
+    }
+    let moonshine = Rc::new(RefCell::new(moonshine));
+    for (seconds, audio, tokens) in whole {
+        let (engine, samples) = (Rc::clone(&moonshine), audio.clone());
+        let name = format!("transcribe, {seconds} s");
+        stages.push(Stage::new(name, move || engine.borrow_mut().transcribe(&samples, Prior::default()).map(drop)));
+        let engine = Rc::clone(&moonshine);
+        let name = format!("transcribe, {seconds} s, all in the draft");
+        stages.push(Stage::new(name, move || engine.borrow_mut().transcribe(&audio, Prior::draft(&tokens)).map(drop)));
+    }
+    Ok(stages)
+}
+
+#[derive(Deserialize)]
+struct StartToken {
+    start_token: u32,
+}
+
+/// The decoder's graph with the audio's keys and values bound, and those of the tokens before at hand.
+struct Step {
+    graph: BoundGraph,
+    /// Keys and values of the tokens before, with the inputs that take them.
+    values: Vec<(String, DynValue)>,
+    /// How many tokens those are.
+    past: usize,
+}
+
+impl Step {
+    /// Reads the first of `tokens` after nothing.
+    fn new<'a>(mut graph: BoundGraph, cross: impl Iterator<Item = (&'a String, &'a DynValue)>, tokens: &[i64]) -> Result<Self> {
+        let mut bound = Vec::new();
+        for (name, value) in cross {
+            graph.give(name, value)?;
+            bound.push(name.clone());
+        }
+        let own: Vec<(String, DynValue)> = graph
+            .graph()
+            .inputs()
+            .iter()
+            .filter(|input| input.name() != TOKENS && !bound.iter().any(|name| name == input.name()))
+            .map(|input| Ok((input.name().to_owned(), nothing_before(&graph, input)?)))
+            .collect::<Result<_>>()?;
+        let mut step = Self { graph, values: own, past: 0 };
+        let some = &tokens[..tokens.len().min(PAST_TOKENS)];
+        let ids = tokens_tensor(&step.graph, some.to_vec())?;
+        let made = step.call(&ids)?;
+        let outputs: Vec<String> = step.graph.graph().outputs().iter().map(|output| output.name().to_owned()).collect();
+        for (name, value) in outputs.iter().zip(made) {
+            let input = name.replacen("present.", "past_key_values.", 1);
+            if let Some(place) = step.values.iter_mut().find(|(taken, _)| *taken == input) {
+                place.1 = value;
+            }
+        }
+        step.past = some.len();
+        Ok(step)
+    }
+
+    fn call(&mut self, tokens: &DynValue) -> Result<Vec<DynValue>> {
+        self.graph.give(TOKENS, tokens)?;
+        for (name, value) in &self.values {
+            self.graph.give(name, value)?;
+        }
+        self.graph.run()
+    }
+}
+
+/// Keys or values of no token: where the input leaves a size to the run, there is none of it.
+fn nothing_before(graph: &BoundGraph, input: &Outlet) -> Result<DynValue> {
+    let shape = input.dtype().tensor_shape().map_or(&[][..], |shape| &shape[..]);
+    let sizes: Vec<usize> = shape.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
+    floats(graph, sizes, Vec::new())
+}
+
+fn tokens_tensor(graph: &BoundGraph, ids: Vec<i64>) -> Result<DynValue> {
+    let made = Tensor::from_array(([1, ids.len()], ids));
+    Ok(made.map_err(|error| failed_run(graph.graph().name(), &error))?.into_dyn())
+}
+
+fn floats(graph: &BoundGraph, shape: Vec<usize>, values: Vec<f32>) -> Result<DynValue> {
+    let made = Tensor::from_array((shape, values));
+    Ok(made.map_err(|error| failed_run(graph.graph().name(), &error))?.into_dyn())
+}
+
+/// Runs a graph of one input.
+fn run_on(graph: &RefCell<BoundGraph>, input: &DynValue) -> Result<Vec<DynValue>> {
+    let mut graph = graph.borrow_mut();
+    let name = graph.graph().inputs().first().map(|input| input.name().to_owned());
+    let name = name.ok_or_else(|| graph.graph().error("has no input"))?;
+    graph.give(&name, input)?;
+    graph.run()
+}
