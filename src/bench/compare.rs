@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::run::Run;
 use super::text::{aligned, tame};
-use crate::latency::statistics::{self, rank};
+use crate::latency::statistics::{self, Grouped};
 use crate::latency::summary::{self, Delays, Share};
 
 /// Percentiles that are compared.
@@ -53,17 +53,17 @@ fn pairs<T>(a: &[(String, T)], b: &[(String, T)]) -> Vec<(usize, usize)> {
 
 /// A percentile over all, what never came included.
 fn delay(a: &Delays, b: &Delays, percent: f64) -> Vec<String> {
-    let value = |values: &mut Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(rank(percent, values.len().max(1))).copied().unwrap_or(f64::NAN)
+    let all = |delays: &Delays| {
+        let grouped = Grouped::new(delays.groups.iter().map(|(_, group)| group.as_slice()));
+        grouped.quantile(&vec![1; grouped.groups()], percent).unwrap_or(f64::NAN)
     };
-    let all = |delays: &Delays| value(&mut delays.groups.iter().flat_map(|(_, group)| group.iter().copied()).collect());
     let pairs = pairs(&a.groups, &b.groups);
+    let ours = Grouped::new(pairs.iter().map(|(k, _)| a.groups[*k].1.as_slice()));
+    let theirs = Grouped::new(pairs.iter().map(|(_, k)| b.groups[*k].1.as_slice()));
     let interval = statistics::paired(pairs.len(), |drawn| {
-        let of = |delays: &Delays, side: fn(&(usize, usize)) -> usize| {
-            value(&mut drawn.iter().flat_map(|k| delays.groups[side(&pairs[*k])].1.iter().copied()).collect())
-        };
-        Some(of(b, |pair| pair.1) - of(a, |pair| pair.0))
+        let mut times = vec![0; pairs.len()];
+        drawn.iter().for_each(|k| times[*k] += 1);
+        Some(theirs.quantile(&times, percent)? - ours.quantile(&times, percent)?)
     });
     let of = if a.may_fail { " of all" } else { "" };
     row(&format!("{}, p{percent}{of}, s", a.name), all(a), all(b), interval.map(|interval| (interval, pairs.len())), 3)

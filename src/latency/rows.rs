@@ -3,6 +3,8 @@
 //! In: nothing. Out: [`Rows`], which a run keeps in JSON. Rows that are many are arrays there, in the order of their fields;
 //! docs/latency.md lists them. Times are seconds of their session, rounded to 0.1 ms.
 
+use std::collections::BTreeSet;
+
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -265,6 +267,10 @@ pub struct Rows {
 
 /// Rows of each kind that a run may have: what is written keeps far below it.
 const MOST_ROWS: usize = 2_000_000;
+/// Sessions, and units: every one is drawn a thousand times for each interval.
+const MOST_GROUPS: usize = 50_000;
+/// Stages of a session.
+const MOST_STAGES: usize = 16;
 
 impl Rows {
     /// Checks what a file says: every place is that of a row, every figure finite.
@@ -277,6 +283,14 @@ impl Rows {
             [sessions, units, self.words.len(), self.segments.len(), self.readings.len(), self.spans.len(), self.samples.len()];
         if counts.iter().any(|count| *count > MOST_ROWS) {
             return Err(format!("has more than {MOST_ROWS} rows of a kind"));
+        }
+        if sessions.max(units) > MOST_GROUPS {
+            return Err(format!("has more than {MOST_GROUPS} sessions or units"));
+        }
+        let stages: BTreeSet<&str> =
+            self.sessions.iter().flat_map(|row| row.stages.iter().map(|row| row.stage.as_str())).collect();
+        if stages.len() > MOST_STAGES {
+            return Err(format!("has {} stages; there are at most {MOST_STAGES}", stages.len()));
         }
         let in_session = self
             .units

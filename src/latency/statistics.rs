@@ -51,35 +51,61 @@ pub fn rank(percent: f64, n: usize) -> usize {
     (rank.ceil() as usize).clamp(1, n) - 1
 }
 
+/// Values in groups, sorted once, so that percentiles of many resamples of the groups are had by counting.
+#[derive(Clone, Debug, Default)]
+pub struct Grouped {
+    /// Values and the place of the group of each.
+    sorted: Vec<(f64, usize)>,
+    sizes: Vec<usize>,
+}
+
+impl Grouped {
+    /// The values of the groups; those that are no number are left out.
+    pub fn new<'a>(groups: impl Iterator<Item = &'a [f64]>) -> Self {
+        let mut grouped = Self::default();
+        for (place, group) in groups.enumerate() {
+            let from = grouped.sorted.len();
+            grouped.sorted.extend(group.iter().filter(|value| !value.is_nan()).map(|value| (*value, place)));
+            grouped.sizes.push(grouped.sorted.len() - from);
+        }
+        grouped.sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        grouped
+    }
+
+    /// Groups.
+    pub fn groups(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// The percentile of a sample that has the group at each place `times` times; `None` where that is no value.
+    pub fn quantile(&self, times: &[usize], percent: f64) -> Option<f64> {
+        let n: usize = times.iter().zip(&self.sizes).map(|(times, size)| times * size).sum();
+        let rank = rank(percent, n.max(1));
+        let mut seen = 0;
+        let at = self.sorted.iter().find(|(_, group)| {
+            seen += times.get(*group).copied().unwrap_or(0);
+            seen > rank
+        });
+        at.map(|(value, _)| *value)
+    }
+}
+
 /// Percentiles of values in groups. The groups (strings, utterances) are what is resampled, since the values of one are not
 /// independent. Values that are no number are left out.
 pub fn quantiles(groups: &[Vec<f64>], percents: &[f64]) -> Vec<Quantile> {
-    let mut sorted: Vec<(f64, usize)> =
-        groups.iter().enumerate().flat_map(|(k, group)| group.iter().map(move |value| (*value, k))).collect();
-    sorted.retain(|(value, _)| !value.is_nan());
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    if sorted.is_empty() {
+    let grouped = Grouped::new(groups.iter().map(Vec::as_slice));
+    let n = grouped.sorted.len();
+    if n == 0 {
         return Vec::new();
     }
-    let sizes: Vec<usize> = groups.iter().map(|group| group.iter().filter(|value| !value.is_nan()).count()).collect();
     let mut drawn: Vec<Vec<f64>> = vec![Vec::with_capacity(RESAMPLES); percents.len()];
     let mut random = SplitMix64::new(SEED);
     let mut times = vec![0_usize; groups.len()];
     for _ in 0..RESAMPLES {
         times.fill(0);
         (0..groups.len()).for_each(|_| times[random.below(groups.len())] += 1);
-        let n: usize = times.iter().zip(&sizes).map(|(times, size)| times * size).sum();
-        if n == 0 {
-            continue;
-        }
         for (percent, drawn) in percents.iter().zip(&mut drawn) {
-            let rank = rank(*percent, n);
-            let mut seen = 0;
-            let at = sorted.iter().find(|(_, group)| {
-                seen += times[*group];
-                seen > rank
-            });
-            drawn.extend(at.map(|(value, _)| *value));
+            drawn.extend(grouped.quantile(&times, *percent));
         }
     }
     let finite = |value: f64| value.is_finite().then_some(value);
@@ -88,10 +114,10 @@ pub fn quantiles(groups: &[Vec<f64>], percents: &[f64]) -> Vec<Quantile> {
         let end = |percent| drawn.get(rank(percent, drawn.len().max(1))).copied().and_then(finite);
         Quantile {
             percent: *percent,
-            value: finite(sorted[rank(*percent, sorted.len())].0),
+            value: finite(grouped.sorted[rank(*percent, n)].0),
             low: end(2.5),
             high: end(97.5),
-            enough: enough(*percent, sorted.len()),
+            enough: enough(*percent, n),
         }
     };
     percents.iter().zip(drawn).map(one).collect()
