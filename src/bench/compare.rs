@@ -10,8 +10,10 @@ use super::text::{aligned, tame};
 use crate::latency::statistics::{self, Grouped};
 use crate::latency::summary::{self, Delays, Share};
 
-/// Percentiles that are compared.
-const PERCENTS: [f64; 2] = [50.0, 95.0];
+/// Percentiles that are compared: which, and whether over those that came alone.
+const PERCENTS: [(f64, bool); 2] = [(50.0, false), (95.0, false)];
+/// The same where some may never have come.
+const PERCENTS_OF_ALL: [(f64, bool); 3] = [(50.0, false), (80.0, false), (95.0, true)];
 
 /// The comparison of `first` (A) and `second` (B); differences are B - A.
 pub fn report(first: &Run, second: &Run) -> String {
@@ -28,7 +30,8 @@ pub fn report(first: &Run, second: &Run) -> String {
     let (ours, theirs) = (summary::delays(&first.rows), summary::delays(&second.rows));
     for a in &ours {
         if let Some(b) = theirs.iter().find(|b| b.key == a.key) {
-            rows.extend(PERCENTS.iter().map(|percent| delay(a, b, *percent)));
+            let percents: &[(f64, bool)] = if a.may_fail { &PERCENTS_OF_ALL } else { &PERCENTS };
+            rows.extend(percents.iter().map(|(percent, came)| delay(a, b, *percent, *came)));
         }
     }
     let (ours, theirs) = (summary::shares(&first.rows), summary::shares(&second.rows));
@@ -51,22 +54,32 @@ fn pairs<T>(a: &[(String, T)], b: &[(String, T)]) -> Vec<(usize, usize)> {
     a.iter().enumerate().filter_map(|(k, (name, _))| Some((k, *places.get(name.as_str())?))).collect()
 }
 
-/// A percentile over all, what never came included.
-fn delay(a: &Delays, b: &Delays, percent: f64) -> Vec<String> {
-    let all = |delays: &Delays| {
-        let grouped = Grouped::new(delays.groups.iter().map(|(_, group)| group.as_slice()));
+/// A percentile over all, what never came included, or over what `came` alone.
+fn delay(a: &Delays, b: &Delays, percent: f64, came: bool) -> Vec<String> {
+    let values = |delays: &Delays| -> Vec<(String, Vec<f64>)> {
+        let kept = |group: &Vec<f64>| group.iter().copied().filter(|delay| !came || delay.is_finite()).collect();
+        delays.groups.iter().map(|(name, group)| (name.clone(), kept(group))).collect()
+    };
+    let (a_groups, b_groups) = (values(a), values(b));
+    let all = |groups: &[(String, Vec<f64>)]| {
+        let grouped = Grouped::new(groups.iter().map(|(_, group)| group.as_slice()));
         grouped.quantile(&vec![1; grouped.groups()], percent).unwrap_or(f64::NAN)
     };
-    let pairs = pairs(&a.groups, &b.groups);
-    let ours = Grouped::new(pairs.iter().map(|(k, _)| a.groups[*k].1.as_slice()));
-    let theirs = Grouped::new(pairs.iter().map(|(_, k)| b.groups[*k].1.as_slice()));
+    let pairs = pairs(&a_groups, &b_groups);
+    let ours = Grouped::new(pairs.iter().map(|(k, _)| a_groups[*k].1.as_slice()));
+    let theirs = Grouped::new(pairs.iter().map(|(_, k)| b_groups[*k].1.as_slice()));
     let interval = statistics::paired(pairs.len(), |drawn| {
         let mut times = vec![0; pairs.len()];
         drawn.iter().for_each(|k| times[*k] += 1);
         Some(theirs.quantile(&times, percent)? - ours.quantile(&times, percent)?)
     });
-    let of = if a.may_fail { " of all" } else { "" };
-    row(&format!("{}, p{percent}{of}, s", a.name), all(a), all(b), interval.map(|interval| (interval, pairs.len())), 3)
+    let of = match (a.may_fail, came) {
+        (true, false) => " of all",
+        (true, true) => " of matched",
+        (false, _) => "",
+    };
+    let interval = interval.map(|interval| (interval, pairs.len()));
+    row(&format!("{}, p{percent}{of}, s", a.name), all(&a_groups), all(&b_groups), interval, 3)
 }
 
 fn share(a: &Share, b: &Share) -> Vec<String> {

@@ -145,14 +145,14 @@ pub fn rate(groups: &[(f64, f64)]) -> Rate {
 }
 
 /// 95 % interval of a statistic of pairs of groups (the same strings in two runs): `statistic` is given the places that were drawn.
-/// `None` where there are no pairs or the statistic is never finite.
+/// `None` where there are no pairs, or where the statistic of any resample is not finite.
 pub fn paired(pairs: usize, mut statistic: impl FnMut(&[usize]) -> Option<f64>) -> Option<(f64, f64)> {
     let mut random = SplitMix64::new(SEED);
     let mut places = vec![0; pairs];
     let mut drawn = Vec::with_capacity(RESAMPLES);
     for _ in 0..if pairs == 0 { 0 } else { RESAMPLES } {
         places.fill_with(|| random.below(pairs));
-        drawn.extend(statistic(&places).filter(|value| value.is_finite()));
+        drawn.push(statistic(&places).filter(|value| value.is_finite())?);
     }
     drawn.sort_by(f64::total_cmp);
     let n = drawn.len().max(1);
