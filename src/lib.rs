@@ -9,6 +9,7 @@ pub mod decode;
 pub mod error;
 pub mod event;
 pub mod frontend;
+pub mod latency;
 pub mod model;
 pub mod pipeline;
 pub mod runtime;

@@ -13,10 +13,12 @@ use auricle::store::Places;
 use auricle::{EngineSettings, Result};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::bench::args::Bench;
+
 /// What `--model` names when it is not given.
-const CAPTIONS: &str = "moonshine-tiny-en";
+pub const CAPTIONS: &str = "moonshine-tiny-en";
 /// What `--sounds`, and `tag --model`, name when they are not given.
-const SOUNDS: &str = "yamnet";
+pub const SOUNDS: &str = "yamnet";
 /// The model that detects speech.
 pub const VAD: &str = "silero-vad";
 
@@ -61,7 +63,7 @@ pub enum Command {
     /// List the devices there are to listen to
     Devices,
     Models(Models),
-    Bench(super::bench::args::Bench),
+    Bench(Bench),
 }
 
 /// Caption the microphone, or a file as if it were live, with sound events between.

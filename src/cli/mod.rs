@@ -31,7 +31,7 @@ pub fn run() -> ExitCode {
         Command::Tag(tag) => tag::run(tag),
         Command::Devices => devices::run(),
         Command::Models(models) => models::run(models),
-        Command::Bench(arguments) => bench::run(arguments),
+        Command::Bench(bench) => bench::run(bench),
     };
     match result {
         Ok(code) => code,
