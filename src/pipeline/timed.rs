@@ -97,7 +97,7 @@ impl<S> Worker<S> {
 
     /// The block that has come by `now_s`.
     fn take(&mut self, now_s: f64) -> Option<Waiting> {
-        self.ring.pop_front_if(|waiting| waiting.at_s <= now_s)
+        if self.ring.front()?.at_s <= now_s { self.ring.pop_front() } else { None }
     }
 }
 

@@ -26,7 +26,7 @@ Examples:
   auricle bench stream --input clips/ --join 3 --virtual      a folder of utterances strung together, on a virtual clock
   auricle bench report night.jsonl --words night.words.tsv    a log of 'auricle listen --format jsonl'
   auricle bench compare before/run.json after/run.json
-  auricle bench model moonshine-tiny-en yamnet                one model alone, stage by stage"
+  auricle bench model moonshine-tiny-en --threads 1,2 --compare    a model alone"
 )]
 pub struct Bench {
     /// What to measure
@@ -38,9 +38,9 @@ pub struct Bench {
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
     Stream(Box<Stream>),
+    Model(Model),
     Report(Report),
     Compare(Compare),
-    Model(Model),
 }
 
 /// Stream recordings through sessions and measure when their words come.

@@ -21,7 +21,8 @@ const SPEECH: (&str, &str) = ("moonshine-tiny-en", "two_cities.wav");
 ///
 /// Every stage runs 0.2 s unmeasured, then at least 3 s and 10 times, on real speech. With --compare all configurations are
 /// loaded and take turns at each stage that they share; ratios are to the first. Times are of one process: memory that a model
-/// left over serves the next, so for memory measure one at a time.
+/// left over serves the next, so for memory measure one at a time. Processor time is that of the calling thread: with more threads
+/// the others' is not in it.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -100,7 +101,7 @@ fn report(measured: &[Measured], compared: bool) -> String {
     let cells = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
     let mut loads = vec![cells(&["model", "where", "threads", "load ms", "load cpu ms", "more resident, MiB"])];
     let mut rows =
-        vec![cells(&["model", "where", "threads", "stage", "n", "p50 ms", "p90", "p95", "p99", "cpu p50", "spread %"])];
+        vec![cells(&["model", "where", "threads", "stage", "n", "p50 ms", "p90", "p95", "p99", "caller's cpu p50", "spread %"])];
     let mut doubtful = 0;
     for each in measured {
         let threads = each.threads.to_string();
@@ -129,7 +130,7 @@ fn report(measured: &[Measured], compared: bool) -> String {
     if doubtful > 0 {
         let limit = 100.0 * DOUBTFUL_SPREAD;
         text += &format!(
-            "\n{doubtful} stages spread by more than {limit} %: something else ran, or the clock changed; cpu p50 suffers less\n"
+            "\n{doubtful} stages spread by more than {limit} %: something else ran, or the clock changed; processor time suffers less\n"
         );
     }
     text
@@ -138,7 +139,7 @@ fn report(measured: &[Measured], compared: bool) -> String {
 /// Ratios to `first`, round by round.
 fn compare(first: &Measured, others: &[Measured]) -> Vec<Vec<String>> {
     let name = |each: &Measured| format!("{} on {}, {} threads", each.model, each.provider, each.threads);
-    let head = ["stage", "of", "to", "wall ratio p50", "cpu ratio p50", "spread %"];
+    let head = ["stage", "of", "to", "wall ratio p50", "caller's cpu ratio p50", "spread %"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for base in &first.stages {
         for other in others {
