@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use auricle::audio::file::AudioFile;
 use auricle::audio::pcm::Format;
 use auricle::event::{Caption, CaptionState, EndReason, Event, EventBody, GapReason, Speech};
-use auricle::{EngineSettings, Engines, Next, Pace, Session, speech};
+use auricle::runtime::GraphSettings;
+use auricle::{EngineSettings, Engines, Next, Pace, Session, Span, Stage, speech};
 
 /// Three short sentences of a real voice, from the package that carries Moonshine; 16 kHz, one channel, 10 s.
 fn beckett() -> Vec<f32> {
@@ -54,13 +55,18 @@ fn plain_words(text: &str) -> Vec<String> {
     text.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()).collect()
 }
 
+/// Four words in five, and hardly any besides.
+fn assert_says_what_was_said(events: &[Event]) {
+    let said = "ever tried ever failed no matter try again fail again fail better";
+    let (heard, said) = (plain_words(&final_text(events)), plain_words(said));
+    let right = said.iter().filter(|word| heard.contains(word)).count();
+    assert!(right * 10 >= said.len() * 8 && heard.len() <= said.len() + 2, "{heard:?}");
+}
+
 #[test]
 fn real_speech_is_captioned_and_every_promise_of_a_caption_holds() {
     let events = run_virtual(&beckett(), 1_600, speech::Settings::default());
-    let said = "ever tried ever failed no matter try again fail again fail better";
-    let (heard, said) = (plain_words(&final_text(&events)), plain_words(said));
-    let right = said.iter().filter(|word| heard.contains(word)).count();
-    assert!(right * 10 >= said.len() * 8 && heard.len() <= said.len() + 2, "{heard:?}");
+    assert_says_what_was_said(&events);
 
     assert!(events.iter().enumerate().all(|(index, event)| event.seq == index as u64), "seq has no holes");
     assert!(events.windows(2).all(|pair| pair[0].emitted <= pair[1].emitted));
@@ -141,9 +147,8 @@ fn silence_and_noise_have_no_captions() {
 }
 
 #[test]
-fn a_live_session_hears_what_a_virtual_one_hears() {
+fn a_live_session_hears_what_was_said() {
     let samples = beckett();
-    let expected = final_text(&run_virtual(&samples, 1_600, speech::Settings { partials: false, ..speech::Settings::default() }));
     let mut session = Session::builder().engines(engines()).build().unwrap();
     let events = session.events();
     let start = Instant::now();
@@ -155,9 +160,37 @@ fn a_live_session_hears_what_a_virtual_one_hears() {
     }
     session.finish().unwrap();
     let events: Vec<Event> = events.collect();
-    assert_eq!(plain_words(&final_text(&events)), plain_words(&expected));
+    assert_says_what_was_said(&events);
     assert!(!events.iter().any(|event| matches!(event.body, EventBody::Gap(_))), "nothing was lost");
     assert!(events.iter().any(|event| matches!(&event.body, EventBody::Stats(stats) if stats.models.len() == 2)));
+}
+
+#[test]
+fn a_timed_session_stamps_events_as_a_live_one_would() {
+    let (spans, traced) = std::sync::mpsc::channel();
+    let mut session = Session::builder().engines(engines()).pace(Pace::Timed).trace(spans).build().unwrap();
+    let events = session.events();
+    let samples = beckett();
+    samples.chunks(1_000).for_each(|block| session.push(block).unwrap());
+    session.finish().unwrap();
+    let events: Vec<Event> = events.collect();
+    assert_says_what_was_said(&events);
+    assert!(events.windows(2).all(|pair| pair[0].emitted <= pair[1].emitted), "events come in the order of time");
+    for caption in events.iter().filter(|event| matches!(event.body, EventBody::Caption(_))) {
+        let EventBody::Caption(Caption { end, .. }) = &caption.body else { unreachable!() };
+        assert!(caption.emitted > end.seconds(), "it took time to read: {caption:?}");
+    }
+    let told = |event: &&Event| matches!(&event.body, EventBody::Stats(stats) if stats.cpu.is_some_and(|cpu| cpu > 0.0));
+    assert!(events.iter().filter(told).count() as f64 >= samples.len() as f64 / 16_000.0 - 1.0, "once a second");
+    drop(session);
+    let spans: Vec<Span> = traced.iter().collect();
+    for stage in [Stage::Arrival, Stage::Detect, Stage::Encode, Stage::Decode, Stage::Align, Stage::Agree] {
+        assert!(spans.iter().any(|span| span.stage == stage), "{stage}");
+    }
+    assert!(spans.iter().all(|span| span.wall_s >= 0.0 && span.start_s >= 0.0 && span.thread_s <= span.wall_s + 1e-3));
+    let two = EngineSettings { graph: GraphSettings { threads: 2, ..GraphSettings::default() }, ..EngineSettings::default() };
+    let error = Session::builder().engines(Engines::load(&two).unwrap()).pace(Pace::Timed).build().err().unwrap();
+    assert!(error.message().contains("2 threads"), "{error}");
 }
 
 #[test]

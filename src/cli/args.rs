@@ -9,6 +9,7 @@ use auricle::audio::microphone::MicrophoneSettings;
 use auricle::audio::pcm::ChannelChoice;
 use auricle::runtime::{GraphSettings, Provider};
 use auricle::sink::{Format, Manner, Output, Sink};
+use auricle::speech::Preset;
 use auricle::store::Places;
 use auricle::{EngineSettings, Result};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -89,6 +90,9 @@ pub struct Listen {
     /// Play a file as if it were live instead of listening to a device
     #[arg(long, value_name = "FILE", conflicts_with_all = ["host", "device"])]
     pub input: Option<PathBuf>,
+    /// How soon captions come and what that costs: low-power takes about half of the processor
+    #[arg(long, value_name = "default|low-power", default_value_t)]
+    pub preset: Preset,
     /// What to listen to and how to write it
     #[command(flatten)]
     pub captions: Captions,

@@ -10,7 +10,7 @@ use auricle::audio::microphone::Microphone;
 use auricle::audio::paced::{self, PacedFile};
 use auricle::event::{Device, DeviceState, EventBody};
 use auricle::sink::{self, Format, Manner, Reader, Sink};
-use auricle::{Engines, Events, Next, Pace, Session, runtime};
+use auricle::{Engines, Events, Next, Session, runtime, speech};
 
 use super::args::Listen;
 use super::{files, logs, stop};
@@ -53,7 +53,8 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     say("loading models; Ctrl-C stops");
     runtime::load_library(captions.run.library.as_deref())?;
     let engines = Engines::load(&captions.engines())?;
-    let mut session = Session::builder().engines(engines).pace(Pace::Live).channel(captions.channel.channel).build()?;
+    let speech = speech::Settings::preset(arguments.preset);
+    let mut session = Session::builder().engines(engines).channel(captions.channel.channel).speech(speech).build()?;
     let events = session.events();
     let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
     let source = match input {
