@@ -68,6 +68,8 @@ pub struct Segment {
     pub words: Vec<Track>,
     /// Words shown that the next caption did not keep.
     pub flips: u32,
+    /// Words shown in captions that another one followed, a word counted in each.
+    pub shown_words: u32,
     /// Captions whose committed text does not go on from the one before. Must be 0.
     pub committed_changes: u32,
     /// Words of the last stable prefix before the final.
@@ -263,6 +265,7 @@ impl Recorder {
         }
         if let Some(before) = open.shown.last() {
             open.segment.flips += lost(&before.words, &words)?;
+            open.segment.shown_words += before.words.iter().filter(|word| !word.is_empty()).count() as u32;
         }
         let goes_on = if is_final { &caption.text } else { &caption.committed };
         if !goes_on.starts_with(&open.committed) {
@@ -420,7 +423,7 @@ pub(super) mod tests {
         assert_eq!(segment.words[1].levels, [(1.3, Level::Shown), (1.6, Level::Stable), (2.0, Level::Committed)]);
         assert_eq!(segment.words[3].levels, [(2.0, Level::Committed)]);
         // hat -> had and dark -> dog.
-        assert_eq!((segment.flips, segment.committed_changes), (2, 0));
+        assert_eq!((segment.flips, segment.shown_words, segment.committed_changes), (2, 9, 0));
         assert_eq!((segment.stable_words, segment.stable_amended, segment.committed_before), (3, 0, 1));
         assert_eq!((segment.first_text_s, segment.final_s), (Some(1.0), Some(2.0)));
         assert_eq!(segment.committed_text, "She had your dog");

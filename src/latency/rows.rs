@@ -114,6 +114,8 @@ row! {
         words: u32,
         /// Words shown that the next caption did not keep.
         flips: u32,
+        /// Words shown in captions that another one followed, a word counted in each.
+        shown_words: u32,
         /// Captions that changed what was committed.
         committed_changes: u32,
         /// Words of the last stable prefix before the final.

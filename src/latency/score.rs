@@ -167,6 +167,7 @@ fn add_segments(rows: &mut Rows, place: usize, first_unit: usize, units: &[Unit]
             captions: segment.captions_s.len() as u32,
             words: segment.words.iter().filter(|word| !word.text.is_empty()).count() as u32,
             flips: segment.flips,
+            shown_words: segment.shown_words,
             committed_changes: segment.committed_changes,
             stable_words: segment.stable_words,
             stable_amended: segment.stable_amended,

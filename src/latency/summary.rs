@@ -231,6 +231,7 @@ pub fn shares(rows: &Rows) -> Vec<Share> {
             groups: matched.collect(),
         },
         segments("flips", "tentative flips", "words changed / final words", |row| (row.flips, row.words)),
+        segments("flips_shown", "the same, of words shown", "words changed / words shown", |row| (row.flips, row.shown_words)),
         segments("stable_amended", "stable words the final amended", "words / stable words", |row| {
             (row.stable_amended, row.stable_words)
         }),

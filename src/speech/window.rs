@@ -10,7 +10,7 @@ use crate::time::samples_in;
 /// How much is read; every figure is a default that can be changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowSettings {
-    /// Seconds of audio that are read, at most, as long as enough of it is committed: 3.5.
+    /// Seconds of audio that are read, at most, as long as enough of it is committed: 3.
     pub longest_s: f64,
     /// Seconds that are left after a cut, at least: 1.
     pub kept_s: f64,
@@ -20,7 +20,7 @@ pub struct WindowSettings {
 
 impl Default for WindowSettings {
     fn default() -> Self {
-        Self { longest_s: 3.5, kept_s: 1.0, context_s: 1.0 }
+        Self { longest_s: 3.0, kept_s: 1.0, context_s: 1.0 }
     }
 }
 
