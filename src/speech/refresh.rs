@@ -32,9 +32,8 @@ const FRAME: usize = 160;
 const REMEMBERED: usize = 26;
 /// A fall counts when it was so long ago, frames: the reader wants to hear what comes after a word.
 const SURE_AFTER: usize = 6;
-/// Silence is a pause after this long, seconds: the last word is read again, and once more when the pause has lasted.
+/// Silence is a pause after this long, seconds: the last word is read again, and once more with the whole tail of the segment.
 const PAUSE_S: f64 = 0.1;
-const LONG_PAUSE_S: f64 = 0.28;
 /// Mean square of what counts as silence, -80 dBFS.
 const LEAST_POWER: f32 = 1e-8;
 
@@ -42,6 +41,8 @@ const LEAST_POWER: f32 = 1e-8;
 #[derive(Debug)]
 pub struct Schedule {
     settings: RefreshSettings,
+    /// Samples after the last speech that belong to the segment.
+    tail: u64,
     /// Sum of squares and samples of the frame that is not whole yet, and the mean square of the one before.
     sum: f32,
     samples: usize,
@@ -57,10 +58,20 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A stream of which nothing was heard.
-    pub fn new(settings: RefreshSettings) -> Self {
+    /// A stream of which nothing was heard; `tail_s` seconds after the last speech belong to the segment.
+    pub fn new(settings: RefreshSettings, tail_s: f64) -> Self {
         let levels = [10.0 * LEAST_POWER.log10(); REMEMBERED];
-        Self { settings, sum: 0.0, samples: 0, before: 0.0, levels, affordable_s: 0.0, armed: true, in_pause: 0 }
+        Self {
+            settings,
+            tail: samples_in(tail_s),
+            sum: 0.0,
+            samples: 0,
+            before: 0.0,
+            levels,
+            affordable_s: 0.0,
+            armed: true,
+            in_pause: 0,
+        }
     }
 
     /// Takes the next samples of the stream.
@@ -92,7 +103,7 @@ impl Schedule {
         if pause >= samples_in(PAUSE_S) {
             return match self.in_pause {
                 0 => at_least(self.settings.least_s / 2.0),
-                1 => pause >= samples_in(LONG_PAUSE_S) && at_least(self.settings.least_s / 2.0),
+                1 => pause >= self.tail,
                 _ => false,
             };
         }
@@ -104,7 +115,7 @@ impl Schedule {
     /// A reading was made of the audio before `now`.
     pub fn read(&mut self, now: SamplePosition, spoken_until: SamplePosition) {
         if now.since(spoken_until) >= samples_in(PAUSE_S) {
-            self.in_pause = if now.since(spoken_until) >= samples_in(LONG_PAUSE_S) { 2 } else { self.in_pause + 1 };
+            self.in_pause = if now.since(spoken_until) >= self.tail { 2 } else { 1 };
         }
         self.armed &= self.fall_db() < self.settings.fall_db;
     }
@@ -123,5 +134,82 @@ impl Schedule {
     fn fall_db(&self) -> f64 {
         let loudest = self.levels[..REMEMBERED - 1].iter().rev().take(20).copied().fold(f32::NEG_INFINITY, f32::max);
         f64::from(loudest - self.levels[REMEMBERED - 1 - SURE_AFTER])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAIL_S: f64 = 0.3;
+
+    fn at(seconds: f64) -> SamplePosition {
+        SamplePosition::from_seconds(seconds)
+    }
+
+    /// `seconds` of a tone of the given level, alternating so that every frame has the same power.
+    fn tone(seconds: f64, dbfs: f32) -> Vec<f32> {
+        let amplitude = 10.0_f32.powf(dbfs / 20.0);
+        (0..samples_in(seconds)).map(|sample| if sample % 2 == 0 { amplitude } else { -amplitude }).collect()
+    }
+
+    /// When readings are made of audio in which somebody speaks until `spoken_until_s`, looked for every 10 ms.
+    fn readings(schedule: &mut Schedule, audio: &[f32], spoken_until_s: f64) -> Vec<f64> {
+        let (mut made, mut read_until) = (Vec::new(), at(0.0));
+        for (block, samples) in audio.chunks(FRAME).enumerate() {
+            schedule.hear(samples);
+            let now = at(0.01 * (block + 1) as f64);
+            let spoken_until = now.min(at(spoken_until_s));
+            if schedule.is_due(now, read_until, spoken_until) {
+                schedule.read(now, spoken_until);
+                read_until = now;
+                made.push((now.seconds() * 100.0).round() / 100.0);
+            }
+        }
+        made
+    }
+
+    #[test]
+    fn a_steady_voice_is_read_at_the_longest_interval() {
+        let mut schedule = Schedule::new(RefreshSettings::default(), TAIL_S);
+        assert_eq!(readings(&mut schedule, &tone(1.0, -20.0), 1.0), [0.32, 0.64, 0.96]);
+    }
+
+    #[test]
+    fn a_fall_is_read_once_when_it_has_lasted_a_little() {
+        let mut schedule = Schedule::new(RefreshSettings::default(), TAIL_S);
+        let audio = [tone(0.2, -20.0), tone(0.2, -30.0)].concat();
+        assert_eq!(readings(&mut schedule, &audio, 1.0), [0.28], "0.2 s, a frame that half of is loud, 60 ms to be sure");
+        let mut shallow = Schedule::new(RefreshSettings::default(), TAIL_S);
+        let audio = [tone(0.2, -20.0), tone(0.11, -25.0)].concat();
+        assert!(readings(&mut shallow, &audio, 1.0).is_empty(), "5 dB");
+    }
+
+    #[test]
+    fn a_fall_right_after_a_reading_waits_for_the_shortest_interval() {
+        let mut schedule = Schedule::new(RefreshSettings::default(), TAIL_S);
+        let audio = [tone(0.3, -20.0), tone(0.2, -30.0)].concat();
+        assert_eq!(readings(&mut schedule, &audio, 1.0), [0.32, 0.48], "told at 0.38 s, and the reading before was at 0.32");
+    }
+
+    #[test]
+    fn a_pause_is_read_twice_and_then_no_more() {
+        let mut schedule = Schedule::new(RefreshSettings::default(), TAIL_S);
+        let audio = [tone(0.5, -20.0), tone(1.5, -70.0)].concat();
+        let made = readings(&mut schedule, &audio, 0.5);
+        assert_eq!(made.last(), Some(&0.8), "with the whole tail: {made:?}");
+        assert_eq!(made.iter().filter(|at| **at >= 0.6).count(), 2, "{made:?}");
+    }
+
+    #[test]
+    fn readings_that_take_long_come_less_often() {
+        let mut schedule = Schedule::new(RefreshSettings::default(), TAIL_S);
+        schedule.took(0.36);
+        assert!((schedule.interval_s() - 0.6).abs() < 1e-9);
+        assert_eq!(readings(&mut schedule, &tone(1.3, -20.0), 2.0), [0.6, 1.2]);
+        schedule.took(100.0);
+        assert!((schedule.interval_s() - WIDEST_S).abs() < 1e-9, "but they come");
+        schedule.open();
+        assert!((schedule.interval_s() - 0.32).abs() < 1e-9, "a segment that begins is short to read");
     }
 }

@@ -10,7 +10,7 @@ use super::endpoint::{Endpointer, Transition};
 use super::engine::Engine;
 use super::refresh::Schedule;
 use super::settings::Settings;
-use super::window::{Context, WindowSettings};
+use super::window::Context;
 use crate::decode::alignment::Span;
 use crate::decode::{Hypothesis, HypothesisWord, Prior};
 use crate::error::Result;
@@ -51,6 +51,8 @@ struct Rolling {
     draft: Vec<u32>,
     /// Audio up to here is in the line.
     read_until: SamplePosition,
+    /// The reading of all that the segment will have if nobody speaks on: its final.
+    whole: Option<Hypothesis>,
 }
 
 impl Stream {
@@ -70,7 +72,7 @@ impl Stream {
             unseen: 0,
             segment: 0,
             rolling: None,
-            schedule: Schedule::new(settings.refresh.clone()),
+            schedule: Schedule::new(settings.refresh.clone(), settings.endpoint.tail_s),
             context: None,
             settings,
         })
@@ -116,17 +118,28 @@ impl Stream {
         let (Some(start), Some(spoken_until)) = (self.endpointer.announced(), self.endpointer.spoken_until()) else {
             return Ok(false);
         };
-        let until = self.position();
+        let now = self.position();
         let Some(rolling) = &mut self.rolling else { return Ok(false) };
-        if !self.schedule.is_due(until, rolling.read_until, spoken_until) {
+        if !self.schedule.is_due(now, rolling.read_until, spoken_until) {
             return Ok(false);
         }
-        let audio = &self.audio[rolling.from.since(self.kept_from) as usize..];
+        let end = spoken_until + samples_in(self.settings.endpoint.tail_s);
+        let until = now.min(end);
+        let at = |position: SamplePosition| position.since(self.kept_from) as usize;
+        let audio = &self.audio[at(rolling.from)..at(until)];
         let reading = rolling.read(engine, audio, start)?;
         rolling.read_until = until;
-        self.schedule.read(until, spoken_until);
+        self.schedule.read(now, spoken_until);
         let line = rolling.agreement.update(&reading.words, until.since(start));
-        rolling.slide(&self.settings.window, audio, &reading, start);
+        rolling.draft = reading.tokens.get(rolling.given.len()..).unwrap_or_default().to_vec();
+        rolling.whole = None;
+        if until == end {
+            rolling.whole = Some(reading);
+        } else if let Some(cut) = self.settings.window.cut(audio, origin(rolling.from, start), &reading, &rolling.agreement) {
+            rolling.agreement.forget(cut.words);
+            rolling.from = rolling.from + cut.samples;
+            (rolling.given, rolling.draft, rolling.context) = (cut.given, cut.draft, 0);
+        }
         if !line.reads_as(&rolling.line) {
             rolling.line = line.clone();
             emit(EventBody::Caption(self.caption(&line, CaptionState::Partial, start, until, Vec::new())));
@@ -223,7 +236,7 @@ impl Stream {
                     None => (start, Vec::new(), 0),
                 };
                 let (line, draft) = Default::default();
-                let rolling = Rolling { agreement, line, from, given, context, draft, read_until: start };
+                let rolling = Rolling { agreement, line, from, given, context, draft, read_until: start, whole: None };
                 self.rolling = self.settings.partials.then_some(rolling);
             }
             Transition::End { start, end, reason } => {
@@ -242,14 +255,16 @@ impl Stream {
         end: SamplePosition,
         emit: &mut dyn FnMut(EventBody),
     ) -> Result<()> {
-        let rolling = self.rolling.take();
+        let mut rolling = self.rolling.take();
         let window = rolling.as_ref().map_or(start, |rolling| rolling.from);
         let from = window.since(self.kept_from) as usize;
         let until = (end.since(self.kept_from) as usize).min(self.audio.len());
         let audio = &self.audio[from.min(until)..until];
-        let hypothesis = match &rolling {
-            Some(rolling) => rolling.read(engine, audio, start)?,
-            None => engine.transcriber.transcribe(audio, Prior::default())?,
+        let whole = rolling.as_mut().and_then(|rolling| rolling.whole.take().filter(|_| rolling.read_until == end));
+        let hypothesis = match (whole, &rolling) {
+            (Some(reading), _) => reading,
+            (None, Some(rolling)) => rolling.read(engine, audio, start)?,
+            (None, None) => engine.transcriber.transcribe(audio, Prior::default())?,
         };
         if rolling.is_some() && self.settings.window.context_s > 0.0 {
             let context = Context::of(audio, origin(window, start), &hypothesis);
@@ -313,15 +328,6 @@ impl Rolling {
             *span = Span { start: place(span.start), end: place(span.end) };
         }
         Ok(reading)
-    }
-
-    /// After `reading` of `audio`, the window, keeps what the next one begins with, and moves the window on where it is time.
-    fn slide(&mut self, settings: &WindowSettings, audio: &[f32], reading: &Hypothesis, start: SamplePosition) {
-        self.draft = reading.tokens.get(self.given.len()..).unwrap_or_default().to_vec();
-        if let Some(cut) = settings.cut(audio, origin(self.from, start), reading, &self.agreement) {
-            self.agreement.forget(cut.words);
-            (self.from, self.given, self.draft, self.context) = (self.from + cut.samples, cut.given, cut.draft, 0);
-        }
     }
 }
 
