@@ -6,7 +6,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo listen test build install models library library-oldest venv torch packages accuracy footprint lint \
-        bench bench-moonshine peers noise clean pins test-packages test-venv peers-environment cargo
+        bench bench-moonshine peers noise rolling clean pins test-packages test-venv peers-environment cargo
 
 # ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
 export ORT_DISABLE_TELEMETRY := 1
@@ -44,7 +44,7 @@ test: test-packages venv test-venv models test-sources library library-oldest ca
 	$(call say,cargo test)
 	@cargo test --locked
 	$(call say,pytest)
-	@$(PY) -m pytest -q export benches/accuracy/tests benches/peers/tests benches/noise/tests
+	@$(PY) -m pytest -q export benches/accuracy/tests benches/peers/tests benches/noise/tests benches/rolling/tests
 	@if [ -d ../shared/data ]; then $(MAKE) --no-print-directory accuracy ARGS=--check; \
 	else printf '%s\n' "== accuracy: skipped, no data in ../shared/data"; fi
 
@@ -102,6 +102,12 @@ bench-moonshine: venv test-venv ## measure Moonshine as shipped against its expo
 	@$(PY) -m auricle_export fetch --sources moonshine-tiny-en moonshine-base-en
 	$(call say,Moonshine as shipped and as exported)
 	@PYTHONPATH=export:benches/accuracy OMP_NUM_THREADS=1 $(VENV)/bin/python benches/moonshine/run.py $(ARGS)
+
+rolling: build ## what refresh settings, and each idea of rolling captions, bring: the data in ../shared/data, about 15 minutes
+	$(call say,refresh settings)
+	@$(PY) benches/rolling/sweep.py curve --sounds yamnet $(ARGS)
+	$(call say,ideas)
+	@$(PY) benches/rolling/sweep.py ideas $(ARGS)
 
 peers: build test-venv peers-environment ## compare with sherpa-onnx, moonshine-voice and faster-whisper, offline and live
 	$(call say,peers)

@@ -96,6 +96,17 @@ impl Run {
         }
     }
 
+    /// Puts numbers in the place of words and leaves out the captions, for a run that is given away when its recordings may not be.
+    pub fn leave_out_text(&mut self) {
+        let mut place = (usize::MAX, 0);
+        for word in &mut self.rows.words {
+            place = if place.0 == word.unit { (word.unit, place.1 + 1) } else { (word.unit, 1) };
+            word.text = format!("word {}", place.1);
+        }
+        self.rows.segments.iter_mut().for_each(|segment| segment.text.clear());
+        self.notes.push("words and captions are left out of what was kept".to_owned());
+    }
+
     /// As JSON: a line for each top-level field, rows as arrays.
     ///
     /// # Errors
@@ -186,6 +197,27 @@ mod tests {
         let mut back = Run::parse(&json, "run.json").unwrap();
         back.began = run().began;
         assert_eq!(back, run());
+    }
+
+    #[test]
+    fn text_is_left_out_and_the_figures_stay() {
+        let word = |unit, text: &str| WordRow {
+            unit,
+            text: text.to_owned(),
+            start_s: 0.0,
+            end_s: 0.5,
+            first_s: Some(0.6),
+            lasting_s: Some(0.6),
+            stable_s: Some(0.7),
+            committed_s: Some(0.9),
+        };
+        let mut run = run();
+        run.rows.words = vec![word(0, "she"), word(0, "had"), word(1, "ask")];
+        let summary = run.summary();
+        run.leave_out_text();
+        let texts: Vec<&str> = run.rows.words.iter().map(|word| word.text.as_str()).collect();
+        assert_eq!(texts, ["word 1", "word 2", "word 1"]);
+        assert_eq!(run.summary(), summary);
     }
 
     #[test]

@@ -166,6 +166,9 @@ pub struct Places {
     /// File for the page with pictures
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Keep numbers in the place of words, and no captions: for recordings that are not yours to publish
+    #[arg(long)]
+    pub without_text: bool,
 }
 
 /// Shortest and longest pause between utterances, seconds.

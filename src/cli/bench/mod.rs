@@ -41,20 +41,23 @@ fn prepare(places: &Places) -> Result<()> {
 fn tell(run: &Run, places: &Places) -> Result<ExitCode> {
     let report = text::report(run);
     table::print(&report)?;
+    let mut kept = run.clone();
+    if places.without_text {
+        kept.leave_out_text();
+    }
+    if places.output.is_some() || places.html.is_some() {
+        let html = page::page(&kept);
+        let beside = places.output.as_ref().map(|folder| folder.join("report.html"));
+        for path in beside.iter().chain(&places.html) {
+            write(path, &html)?;
+        }
+    }
     if places.output.is_some() || places.json.is_some() {
-        let mut kept = run.clone();
         kept.thin();
         let json = kept.to_json()?;
         let beside = places.output.as_ref().map(|folder| folder.join("run.json"));
         for path in beside.iter().chain(&places.json) {
             write(path, &json)?;
-        }
-    }
-    if places.output.is_some() || places.html.is_some() {
-        let html = page::page(run);
-        let beside = places.output.as_ref().map(|folder| folder.join("report.html"));
-        for path in beside.iter().chain(&places.html) {
-            write(path, &html)?;
         }
     }
     if let Some(folder) = &places.output {
