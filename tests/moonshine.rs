@@ -9,12 +9,15 @@ use auricle::audio::pcm::Format;
 use auricle::decode::alignment::Span;
 use auricle::decode::{Hypothesis, Prior};
 use auricle::model::Transcriber;
-use auricle::model::moonshine::Moonshine;
+use auricle::model::moonshine::{Moonshine, STEP_SAMPLES};
 use auricle::runtime::GraphSettings;
 use auricle::store::{FileEntry, Model, Places};
 
 /// New audio between two readings of an open segment.
 const REFRESH_SAMPLES: usize = 4_800;
+
+/// The graphs of a model.
+const ROLES: [&str; 4] = ["stem", "encoder", "cross_kv", "step"];
 
 /// The speakers of TIMIT that neither the heads nor the figures of word times were chosen on.
 const HELD_OUT: [&str; 4] = ["mcpm0", "faem0", "madc0", "falr0"];
@@ -34,14 +37,15 @@ fn samples_of(path: &Path) -> Vec<f32> {
     samples
 }
 
+fn load() -> Moonshine {
+    let model = Model::open(&Places::find(), "moonshine-tiny-en").expect("'make models' fetches the model");
+    Moonshine::load(&model, GraphSettings::default()).unwrap()
+}
+
 /// The model, loaded once; one test reads at a time.
 fn moonshine() -> MutexGuard<'static, Moonshine> {
     static MOONSHINE: OnceLock<Mutex<Moonshine>> = OnceLock::new();
-    let load = || {
-        let model = Model::open(&Places::find(), "moonshine-tiny-en").expect("'make models' fetches the model");
-        Mutex::new(Moonshine::load(&model, GraphSettings::default()).unwrap())
-    };
-    MOONSHINE.get_or_init(load).lock().unwrap_or_else(PoisonError::into_inner)
+    MOONSHINE.get_or_init(|| Mutex::new(load())).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Fails unless two readings have the same tokens, words and, nearly, probabilities: floats of several rows are summed in another
@@ -74,6 +78,73 @@ fn the_last_reading_as_a_draft_changes_nothing_that_is_read() {
         longest = longest.max(draft.len());
     }
     assert!(longest > 12, "only {longest} tokens were read");
+}
+
+/// Fails unless two readings say the same, as sure of each word but for what rounding makes of it, at the same places.
+fn assert_same_words(one: &Hypothesis, other: &Hypothesis, of: &str) {
+    assert_eq!(one.tokens, other.tokens, "{of}");
+    for (one, other) in one.words.iter().zip(&other.words) {
+        assert!((one.probability - other.probability).abs() < 2e-3, "{of}: {one:?}, {other:?}");
+        let (one_said, other_said) = (one.said.unwrap(), other.said.unwrap());
+        assert!(one_said.start.abs_diff(other_said.start) <= 384, "{of}: {one:?}, {other:?}");
+        assert!(one_said.end.abs_diff(other_said.end) <= 384, "{of}: {one:?}, {other:?}");
+    }
+}
+
+/// So loud that the largest sample has `peak_dbfs`.
+fn at_level(audio: &[f32], peak_dbfs: f32) -> Vec<f32> {
+    let loudest = audio.iter().copied().map(f32::abs).fold(0.0, f32::max);
+    audio.iter().map(|sample| sample / loudest * 10_f32.powf(peak_dbfs / 20.0)).collect()
+}
+
+#[test]
+fn audio_that_was_heard_before_is_read_as_if_it_were_new() {
+    let (mut moonshine, mut other, audio) = (moonshine(), load(), beckett());
+    let (mut words, mut kept_s, mut anew_s) = (0, 0.0, 0.0);
+    for level in [-6.0, -60.0] {
+        let audio = at_level(&audio, level);
+        let read = |moonshine: &mut Moonshine, audio: &[f32]| {
+            let before = moonshine.reading_time().encode.thread_s;
+            let hypothesis = moonshine.transcribe(audio, Prior::default()).unwrap();
+            (hypothesis, moonshine.reading_time().encode.thread_s - before)
+        };
+        // The window grows, and from time to time begins later.
+        let (mut from, mut cuts) = (0, 0);
+        for until in (REFRESH_SAMPLES..=audio.len()).step_by(REFRESH_SAMPLES) {
+            if until - from > 56_000 {
+                from += STEP_SAMPLES * [201, 7][cuts % 2];
+                cuts += 1;
+            }
+            let (kept, seconds) = read(&mut moonshine, &audio[from..until]);
+            kept_s += seconds;
+            other.transcribe(&[0.0; 1_024], Prior::default()).unwrap();
+            let (anew, seconds) = read(&mut other, &audio[from..until]);
+            anew_s += seconds;
+            assert_same_words(&kept, &anew, &format!("{level} dBFS, samples {from} to {until}"));
+            words += anew.words.len();
+        }
+        assert!(cuts > 2, "{cuts} cuts");
+    }
+    assert!(words > 200, "only {words} words were read");
+    println!("{kept_s:.3} s of encoding with what was kept, {anew_s:.3} s anew");
+    assert!(kept_s < anew_s, "{kept_s:.3} s of encoding with what was kept, {anew_s:.3} s anew");
+}
+
+#[test]
+fn two_streams_of_one_engine_do_not_mix() {
+    let (mut moonshine, audio) = (moonshine(), beckett());
+    // The other one says the same a little later and less loud, so that nothing but the samples tells them apart.
+    let other = at_level(&audio, -30.0);
+    let nothing = [0.0; 1_024];
+    for until in (2 * REFRESH_SAMPLES..=80_000).step_by(REFRESH_SAMPLES) {
+        let pieces = [&audio[..until], &other[REFRESH_SAMPLES..until], &audio[192..until], &audio[100..until]];
+        let interleaved = pieces.map(|piece| moonshine.transcribe(piece, Prior::default()).unwrap());
+        for (place, piece) in pieces.into_iter().enumerate() {
+            moonshine.transcribe(&nothing, Prior::default()).unwrap();
+            let alone = moonshine.transcribe(piece, Prior::default()).unwrap();
+            assert_same_words(&interleaved[place], &alone, &format!("to {until}, piece {place}"));
+        }
+    }
 }
 
 #[test]
@@ -145,9 +216,10 @@ fn graphs_that_do_not_belong_together_are_refused_by_name() {
     let file = |role: &str| model.manifest().files.iter().find(|file| file.role == role).unwrap();
     let head = "schema = 1\nname = \"mixed\"\nfamily = \"moonshine\"\ntask = \"transcribe\"\ndescription = \"\"\nlicence = \"MIT\"\n\
                 minimum_ort = \"1.20\"\n";
-    let load = |encoder: &str, cross_kv: &str, step: &str, parameters: &str| {
+    let load = |[stem, encoder, cross_kv, step]: [&str; 4], parameters: &str| {
         let mut manifest = format!("{head}[moonshine]\n{parameters}\n");
-        for (role, taken) in [("encoder", encoder), ("cross_kv", cross_kv), ("step", step), ("tokenizer", "tokenizer")] {
+        let graphs = [("stem", stem), ("encoder", encoder), ("cross_kv", cross_kv), ("step", step)];
+        for (role, taken) in graphs.into_iter().chain([("tokenizer", "tokenizer")]) {
             let FileEntry { path, bytes, sha256, .. } = file(taken);
             std::fs::copy(model.folder().join(path), folder.join(role)).unwrap();
             manifest += &format!("[[file]]\nrole = \"{role}\"\npath = \"{role}\"\nbytes = {bytes}\nsha256 = \"{sha256}\"\n");
@@ -156,15 +228,22 @@ fn graphs_that_do_not_belong_together_are_refused_by_name() {
         Moonshine::load(&Model::open_folder(&folder).unwrap(), GraphSettings::default())
     };
     let parameters = "start_token = 1\nend_token = 2\nvocabulary = 32768\ntokens_per_second = 6.5";
-    let mut without_times = load("encoder", "cross_kv", "step", parameters).unwrap();
+    let mut without_times = load(ROLES, parameters).unwrap();
     let words = without_times.transcribe(&beckett(), Prior::draft(&[])).unwrap().words;
     assert!(words.len() > 5 && words.iter().all(|word| word.said.is_none()), "the manifest names no heads: {words:?}");
     for (graphs, says) in [
-        (["step", "cross_kv", "step"], ["mixed/encoder", "input 'input_values': expected", "found no such input"]),
-        (["encoder", "encoder", "step"], ["mixed/cross_kv", "input 'encoder_hidden_states': expected", "found no such input"]),
-        (["encoder", "cross_kv", "cross_kv"], ["mixed/step", "input 'past_key_values.0.decoder.key': expected", "no such input"]),
+        (["encoder", "encoder", "cross_kv", "step"], ["mixed/stem", "input 'input_values': expected", "found no such input"]),
+        (["stem", "step", "cross_kv", "step"], ["mixed/encoder", "input 'convolved': expected", "found no such input"]),
+        (
+            ["stem", "encoder", "stem", "step"],
+            ["mixed/cross_kv", "input 'encoder_hidden_states': expected", "found no such input"],
+        ),
+        (
+            ["stem", "encoder", "cross_kv", "stem"],
+            ["mixed/step", "input 'past_key_values.0.decoder.key': expected", "no such input"],
+        ),
     ] {
-        let error = load(graphs[0], graphs[1], graphs[2], parameters).unwrap_err();
+        let error = load(graphs, parameters).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Model);
         assert!(says.iter().all(|part| error.message().contains(part)), "{error}");
     }
@@ -180,7 +259,7 @@ fn graphs_that_do_not_belong_together_are_refused_by_name() {
             "output 'cross_attention': expected f32 [2, any, any], found",
         ),
     ] {
-        let error = load("encoder", "cross_kv", "step", &parameters).unwrap_err();
+        let error = load(ROLES, &parameters).unwrap_err();
         assert!(error.message().contains(says), "{error}");
     }
 }

@@ -1,8 +1,10 @@
-//! What a refresh of a caption goes through: reading two seconds of speech, with and without a draft, and local agreement.
+//! What a refresh of a caption goes through: reading two seconds of speech, with and without a draft, new or heard but for its end,
+//! and local agreement.
 //!
 //! In: Moonshine tiny and the recording that comes with it, from where the program looks for models; without them readings are
 //! left out, and a line says so. Out: the time of one reading or of the updates of one segment.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -41,15 +43,27 @@ fn reading(criterion: &mut Criterion) {
         Ok(loaded) => loaded,
         Err(error) => return eprintln!("readings: left out: {error}; 'make models library' brings what they need"),
     };
-    let piece = &recording[..recording.len().min(PIECE_S * SAMPLE_RATE as usize)];
+    let length = (PIECE_S * SAMPLE_RATE as usize).min(recording.len().saturating_sub(1));
+    let piece = &recording[..length];
+    // By turns, so that nothing of what is read was heard just before.
+    let mut turns = [piece, &recording[1..=length]].into_iter().cycle();
+    let mut new = || turns.next().unwrap_or(piece);
     let read = moonshine.transcribe(piece, Prior::default()).expect("speech is read").tokens;
     let mut group = criterion.benchmark_group("reading");
     group.sample_size(30);
     group.bench_function("2 s, no draft", |bencher| {
-        bencher.iter(|| moonshine.transcribe(black_box(piece), Prior::default()));
+        bencher.iter(|| moonshine.transcribe(black_box(new()), Prior::default()));
     });
     group.bench_function("2 s, all in the draft", |bencher| {
-        bencher.iter(|| moonshine.transcribe(black_box(piece), Prior::draft(&read)));
+        bencher.iter(|| moonshine.transcribe(black_box(new()), Prior::draft(&read)));
+    });
+    let moonshine = RefCell::new(moonshine);
+    group.bench_function("2 s, all in the draft, all but 0.3 s heard before", |bencher| {
+        bencher.iter_batched(
+            || moonshine.borrow_mut().transcribe(&piece[..length.saturating_sub(REFRESH)], Prior::draft(&read)),
+            |_| moonshine.borrow_mut().transcribe(black_box(piece), Prior::draft(&read)),
+            BatchSize::PerIteration,
+        );
     });
     group.finish();
 }

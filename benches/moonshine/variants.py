@@ -49,6 +49,7 @@ def build(model: str, kinds: Iterable[str], work: Path) -> dict[str, Path]:
         folder = work / kind.replace(", ", "-").replace(" ", "-")
         if kind not in folders:
             folder.mkdir(parents=True)
+            write(graphs.stem(read, precision), folder / "stem.onnx")
             write(graphs.encoder(read, precision), folder / "encoder.onnx")
             write(graphs.cross_kv(read, precision), folder / "cross_kv.onnx")
             write(graphs.step(read, precision, heads), folder / "step.onnx")

@@ -14,6 +14,7 @@ import pytest
 from auricle_export import audio, fetch, moonshine
 from auricle_export.moonshine import graphs, weights
 from auricle_export.moonshine.decode import SAMPLE_RATE_HZ, Decoder
+from auricle_export.moonshine.reference import Reference
 from auricle_export.onnx_graph import write
 
 SOURCES = fetch.MODELS.parent / ".cache" / "sources"
@@ -42,9 +43,10 @@ def heads(name: str) -> graphs.Heads:
 
 @functools.cache
 def exported(name: str, precision: str) -> dict[str, onnx.ModelProto]:
-    """The three graphs by their roles."""
+    """The four graphs by their roles."""
     model = read(name)
     return {
+        "stem": graphs.stem(model, precision),  # type: ignore[arg-type]
         "encoder": graphs.encoder(model, precision),  # type: ignore[arg-type]
         "cross_kv": graphs.cross_kv(model, precision),  # type: ignore[arg-type]
         "step": graphs.step(model, precision, heads(name)),  # type: ignore[arg-type]
@@ -66,6 +68,12 @@ def decoder(name: str, precision: str) -> Decoder:
     """The exported model, loaded."""
     with written(name, exported(name, precision)) as folder:
         return Decoder(folder)
+
+
+@functools.cache
+def reference(name: str) -> Reference:
+    """The shipped model, loaded."""
+    return Reference(shipped(name))
 
 
 def recording(name: str) -> Path:

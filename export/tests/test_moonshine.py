@@ -13,7 +13,7 @@ import pytest
 from auricle_export import fetch, manifest, moonshine
 from auricle_export.moonshine import graphs
 from auricle_export.moonshine.decode import END, START, Decoder, Utterance
-from moonshine_models import BASE, TINY, decoder, exported, heads, read, shipped, speech
+from moonshine_models import BASE, TINY, decoder, exported, heads, read, reference, shipped, speech
 
 EXPORTS = [(TINY, "fp32"), (TINY, "fp16"), (TINY, "int8"), (BASE, "int8")]
 DECODED = [(TINY, "fp32"), (TINY, "int8"), (BASE, "int8")]
@@ -48,8 +48,16 @@ def contract(name: str) -> dict[str, tuple[dict[str, object], dict[str, object]]
 
     cross = caches("past_key_values", "encoder", "frames")
     return {
-        "encoder": (
+        "stem": (
             {"input_values": (single, [1, "samples"])},
+            {
+                "convolved": (single, [1, "pieces", 2 * hidden]),
+                "means": (single, [1, "slices"]),
+                "squares": (single, [1, "slices"]),
+            },
+        ),
+        "encoder": (
+            {"convolved": (single, [1, "pieces", 2 * hidden]), "mean": (single, [1]), "variance": (single, [1])},
             {"last_hidden_state": (single, [1, "frames", hidden])},
         ),
         "cross_kv": ({"encoder_hidden_states": (single, [1, "frames", hidden])}, cross),
@@ -108,7 +116,7 @@ def test_fp32_is_the_same_in_another_process() -> None:
         "import hashlib, sys; from pathlib import Path; from auricle_export.moonshine import graphs, weights\n"
         "model = weights.read(Path(sys.argv[1]))\n"
         f"step = graphs.step(model, 'fp32', {heads(TINY)})\n"
-        "made = graphs.encoder(model, 'fp32'), graphs.cross_kv(model, 'fp32'), step\n"
+        "made = graphs.stem(model, 'fp32'), graphs.encoder(model, 'fp32'), graphs.cross_kv(model, 'fp32'), step\n"
         "print(*(hashlib.sha256(each.SerializeToString(deterministic=True)).hexdigest() for each in made))"
     )
     paths = os.pathsep.join(path for path in sys.path if path)
@@ -257,3 +265,35 @@ def test_the_recording_is_read() -> None:
         text = model.text(model.greedy(model.hear(speech(name))).tokens)
         words = "".join(letter for letter in text.lower() if letter.isalpha() or letter == " ")
         assert words == "ever tried ever failed no matter try again fail again fail better", (name, precision)
+
+
+@pytest.mark.parametrize(("name", "level"), [(TINY, level) for level in (-6, -40, -60, -80, None)] + [(BASE, -60)])
+def test_states_are_those_of_the_source_at_every_level(name: str, level: float | None) -> None:
+    """Down to silence, where the epsilon of the norm is most of what is divided by; dBFS of the peak."""
+    samples = speech(name, 5.0)
+    gain = 0 if level is None else 10 ** (level / 20) / np.abs(samples).max()
+    samples = (samples * gain).astype(np.float32)
+    expected, found = reference(name).states(samples), decoder(name, "int8").states(samples)[0]
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert np.abs(found - expected).mean() < 2e-5
+    assert np.abs(expected).max() > 3, "states that are all small would be alike whatever was computed"
+
+
+@pytest.mark.parametrize("name", [TINY, BASE])
+def test_pieces_of_audio_give_the_stem_that_the_whole_gives(name: str) -> None:
+    """A piece begins where one of 192 samples does, and takes in what the 319 after it say."""
+    model = exported(name, "int8")["stem"].SerializeToString()
+    stem = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    samples = speech(name, 3.0) + np.float32(0.1)
+    convolved, means, squares = stem.run(None, {"input_values": samples[None]})
+    assert convolved.shape[1] == (means.shape[1] - 7) // 3 + 1
+    for first, length in ((0, 511), (0, 20_000), (1, 511), (1, 574), (1, 575), (40, 703), (100, len(samples) - 19_200)):
+        piece = samples[192 * first : 192 * first + length]
+        rows, mean, square = stem.run(None, {"input_values": piece[None]})
+        slices, count = (length - 127) // 64 + 1, (length - 511) // 192 + 1
+        assert rows.shape == (1, count, convolved.shape[2])
+        assert mean.shape == square.shape == (1, slices)
+        np.testing.assert_allclose(rows, convolved[:, first : first + count], atol=2e-5)
+        np.testing.assert_allclose(mean, means[:, 3 * first : 3 * first + slices], atol=1e-6)
+        np.testing.assert_allclose(square, squares[:, 3 * first : 3 * first + slices], atol=1e-6)

@@ -1,6 +1,6 @@
-"""Moonshine's exporter: in comes a folder of the shipped `.ort` graphs, out go `encoder`, `cross_kv` and `step`.
+"""Moonshine's exporter: in comes a folder of the shipped `.ort` graphs, out go four of ours and the tokenizer.
 
-`weights` reads the shipped files, `graphs` writes the three graphs, `decode` runs them, `reference` runs what was
+`weights` reads the shipped files, `graphs` writes the four graphs, `decode` runs them, `reference` runs what was
 shipped, `parity` compares the two. What each graph takes and gives is said in `graphs`.
 """
 
@@ -17,7 +17,7 @@ from auricle_export.onnx_graph import IR_VERSION, MINIMUM_ORT, OPSET, Precision,
 
 UNSPELLED = 768
 """Tokens at the end of the vocabulary that mean nothing yet; base's tokenizer leaves them out."""
-ROLES = ("encoder", "cross_kv", "step")
+ROLES = ("stem", "encoder", "cross_kv", "step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> E
             "free): it is another model's, or cut off"
         )
     heads = measured.before + measured.own
+    write(graphs.stem(model, chosen), work / "stem.onnx")
     write(graphs.encoder(model, chosen), work / "encoder.onnx")
     write(graphs.cross_kv(model, chosen), work / "cross_kv.onnx")
     write(graphs.step(model, chosen, heads), work / "step.onnx")

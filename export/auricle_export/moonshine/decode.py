@@ -1,7 +1,7 @@
 """Greedy decoding with the exported graphs, in numpy: what the runtime does, for parity checks and measurements.
 
-In: a folder of `encoder.onnx`, `cross_kv.onnx`, `step.onnx`, `tokenizer.bin`; 16 kHz audio. Out: tokens, their
-probabilities, the cross-attention that word times are made from.
+In: a folder of `stem.onnx`, `encoder.onnx`, `cross_kv.onnx`, `step.onnx`, `tokenizer.bin`; 16 kHz audio. Out: tokens,
+their probabilities, the cross-attention that word times are made from.
 """
 
 import math
@@ -44,7 +44,7 @@ class Reading:
 
 
 class Decoder:
-    """The three graphs on the processor, and the tokenizer."""
+    """The four graphs on the processor, and the tokenizer."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         """Load the files in `folder`."""
@@ -56,7 +56,8 @@ class Decoder:
         def load(name: str) -> onnxruntime.InferenceSession:
             return onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
 
-        self._encoder, self._cross, self._step = load("encoder.onnx"), load("cross_kv.onnx"), load("step.onnx")
+        self._stem, self._encoder = load("stem.onnx"), load("encoder.onnx")
+        self._cross, self._step = load("cross_kv.onnx"), load("step.onnx")
         self._cross_names = [output.name for output in self._cross.get_outputs()]
         outputs = [output.name for output in self._step.get_outputs()]
         self._present = [name for name in outputs if name.startswith("present.")]
@@ -68,10 +69,14 @@ class Decoder:
 
     def hear(self, audio: Floats) -> Utterance:
         """Encode audio [samples]."""
-        states = self._encoder.run(None, {"input_values": audio[None]})[0]
-        cross = self._cross.run(None, {"encoder_hidden_states": states})
+        cross = self._cross.run(None, {"encoder_hidden_states": self.states(audio)})
         limit = math.ceil(len(audio) / SAMPLE_RATE_HZ * TOKENS_PER_SECOND)
         return Utterance(dict(zip(self._cross_names, cross, strict=True)), limit)
+
+    def states(self, audio: Floats) -> Floats:
+        """Encoder states [1, frames, hidden] of audio [samples]."""
+        stem = self._stem.run(["convolved", "means", "squares"], {"input_values": audio[None]})
+        return self._encoder.run(None, encoder_inputs(*stem))[0]
 
     def call(
         self, heard: Utterance, tokens: Sequence[int], past: Sequence[Floats]
@@ -115,6 +120,17 @@ class Decoder:
     def piece(self, token: int) -> bytes:
         """The bytes of a token."""
         return self._tokens[token]
+
+
+def encoder_inputs(convolved: Floats, means: Floats, squares: Floats) -> dict[str, Floats]:
+    """What `encoder` takes, from what `stem` gives."""
+    mean = means.mean(dtype=np.float64)
+    variance = max(squares.mean(dtype=np.float64) - mean * mean, 0.0)
+    return {
+        "convolved": convolved,
+        "mean": np.array([mean], np.float32),
+        "variance": np.array([variance], np.float32),
+    }
 
 
 def _special(piece: bytes) -> bool:

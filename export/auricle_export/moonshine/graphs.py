@@ -1,6 +1,9 @@
-"""Moonshine's three graphs, written from its weights (Jeffries et al., arXiv 2410.15608).
+"""Moonshine's four graphs, written from its weights (Jeffries et al., arXiv 2410.15608).
 
-- `encoder`: `input_values` f32 [1, samples] -> `last_hidden_state` f32 [1, frames, hidden]
+- `stem`: `input_values` f32 [1, samples] -> `convolved` f32 [1, pieces, 2 x hidden], one every 192 samples; `means` and
+  `squares` f32 [1, slices], one every 64 samples
+- `encoder`: `convolved`, and `mean` and `variance` f32 [1] of all the slices -> `last_hidden_state` f32
+  [1, frames, hidden]
 - `cross_kv`: `encoder_hidden_states` f32 [1, frames, hidden] -> `past_key_values.{i}.encoder.{key,value}` f32
   [1, heads, frames, width]
 - `step`: `input_ids` i64 [1, tokens], past keys and values -> `logits` f32 [1, tokens, vocabulary],
@@ -21,12 +24,14 @@ from auricle_export.onnx_graph import GraphWriter, Precision, Products, Quantise
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 NORM_EPSILON = 1e-5
+LAST = np.iinfo(np.int64).max
+"""Where a slice ends that goes to the end."""
 Heads = Sequence[tuple[int, int]]
 """Layer and head of the cross-attention, from 0."""
 
 
 class Writer:
-    """What the three graphs have in common: norms, products, attention, rotation."""
+    """What the graphs have in common: norms, products, attention, rotation."""
 
     def __init__(self, name: str, model: Moonshine, precision: Precision, rows: str | None = None) -> None:
         """Start a graph. `rows`: see `Products`."""
@@ -127,12 +132,43 @@ class Writer:
         return graph.node("Reshape", [joined, self.ints(0, 0, self.model.hidden)], "context"), weights
 
 
+def stem(model: Moonshine, precision: Precision) -> onnx.ModelProto:
+    """Raw audio to what the encoder needs of it and what no other audio changes: 83.3 pieces a second.
+
+    Two convolutions with a norm between them, of which mean and variance are those of everything that is heard. It is
+    affine, so the second convolution is computed without it, and `encoder` applies it to the results. `means` and
+    `squares` are those of a slice, over its channels; what they are on average makes mean and variance. No value
+    depends on audio but the 511 samples at most that it is computed from, so pieces of audio give what the whole gives.
+    """
+    writer = Writer("moonshine_stem", model, precision)
+    graph, weights = writer.graph, model.convolutions
+    audio = graph.input("input_values", FLOAT, [1, "samples"])
+    with graph.scope("conv1"):
+        channel = graph.node("Unsqueeze", [audio, writer.ints(1)], "channel")
+        first = graph.node("Conv", [channel, graph.constant("weight", weights.first)], "conv", strides=[64])
+        rows = graph.node("Transpose", [graph.node("Tanh", [first], "tanh")], "slices", perm=[0, 2, 1])
+        slices = graph.sized(rows, FLOAT, [1, "slices", model.hidden])
+        share = graph.constant("share", np.full((model.hidden, 1), 1 / model.hidden, np.float32))
+        square = graph.node("Mul", [slices, slices], "square")
+        for values, name in ((slices, "means"), (square, "squares")):
+            column = graph.node("MatMul", [values, share], f"{name}.column")
+            graph.node("Squeeze", [column, writer.ints(2)], f"={name}")
+    with graph.scope("conv2"):
+        scaled = weights.second * weights.norm_scale[None, :, None]
+        _convolved(writer, slices, scaled, 3, "=convolved")
+    graph.output("convolved", FLOAT, [1, "pieces", 2 * model.hidden])
+    graph.output("means", FLOAT, [1, "slices"])
+    graph.output("squares", FLOAT, [1, "slices"])
+    return graph.finish()
+
+
 def encoder(model: Moonshine, precision: Precision) -> onnx.ModelProto:
-    """Raw audio to states, 41.7 frames a second."""
+    """What `stem` gives of audio to states, 41.7 frames a second."""
     writer = Writer("moonshine_encoder", model, precision)
     graph = writer.graph
-    audio = graph.input("input_values", FLOAT, [1, "samples"])
-    states = graph.sized(_frames(writer, audio), FLOAT, [1, "frames", model.hidden])
+    convolved = graph.input("convolved", FLOAT, [1, "pieces", 2 * model.hidden])
+    statistics = graph.input("mean", FLOAT, [1]), graph.input("variance", FLOAT, [1])
+    states = graph.sized(_frames(writer, convolved, *statistics), FLOAT, [1, "frames", model.hidden])
     length = graph.node("Shape", [states], "frames", start=1, end=2)
     count = graph.node("Squeeze", [length, writer.ints(0)], "frame_count")
     scalars = [graph.shared(f"int.{value}", np.array(value, np.int64)) for value in (0, 1)]
@@ -157,32 +193,45 @@ def encoder(model: Moonshine, precision: Precision) -> onnx.ModelProto:
     return graph.finish()
 
 
-def _frames(writer: Writer, audio: str) -> str:
-    """Three convolutions: strides of 64, 3 and 2 make 384 samples a frame."""
+def _frames(writer: Writer, convolved: str, mean: str, variance: str) -> str:
+    """The norm applied to what `stem` gives, and a third convolution: strides of 64, 3 and 2, 384 samples a frame."""
     graph, weights = writer.graph, writer.model.convolutions
-    hidden = weights.first.shape[0]
-    with graph.scope("conv1"):
-        channel = graph.node("Unsqueeze", [audio, writer.ints(1)], "channel")
-        first = graph.node("Conv", [channel, graph.constant("weight", weights.first)], "conv", strides=[64])
-        states = graph.node("Tanh", [first], "tanh")
-        # One group: mean and deviation of everything at once. Its scale and shift are in the next convolution.
-        whole = graph.node("Reshape", [states, writer.ints(1, 1, -1)], "whole")
-        one, none = (
-            graph.constant("norm.scale", np.ones(1, np.float32)),
-            graph.constant("norm.shift", np.zeros(1, np.float32)),
+    with graph.scope("conv2"):
+        # (slices - mean) / deviation, convolved: the mean of all slices adds the same to every piece.
+        raised = graph.node("Add", [variance, writer.number("norm_epsilon", NORM_EPSILON)], "variance")
+        scale = graph.node("Reciprocal", [graph.node("Sqrt", [raised], "deviation")], "scale")
+        shift = weights.second_bias + np.einsum("oik,i->o", weights.second, weights.norm_shift, dtype=np.float64)
+        whole = np.einsum("oik,i->o", weights.second, weights.norm_scale, dtype=np.float64)
+        centre = graph.node("Mul", [mean, scale], "centre")
+        offset = graph.node("Mul", [centre, graph.constant("of_mean", whole.astype(np.float32))], "offset")
+        bias = graph.node("Sub", [graph.constant("bias", shift.astype(np.float32)), offset], "shift")
+        scaled = graph.node("Mul", [convolved, scale], "scaled")
+        states = writer.gelu(graph.node("Add", [scaled, bias], "normed"), "active")
+    with graph.scope("conv3"):
+        third = _convolved(writer, states, weights.third, 2, "conv")
+        return writer.gelu(writer.add(third, weights.third_bias, "biased"), "active")
+
+
+def _convolved(writer: Writer, states: str, weight: Floats, stride: int, name: str) -> str:
+    """Convolution of states [1, positions, inputs] with a weight [outputs, inputs, width], as one product.
+
+    The states of a place lie beside each other as they do for the product that follows, and what pieces of audio give
+    can be put one after the other. ONNX's own convolution has channels outermost.
+    """
+    graph = writer.graph
+    outputs, inputs, width = weight.shape
+    steps = writer.ints(stride)
+    beside = [
+        graph.node(
+            "Slice",
+            [states, writer.ints(tap), writer.ints(tap - width + 1 or LAST), writer.ints(1), steps],
+            f"tap{tap}",
         )
-        normed = graph.node("InstanceNormalization", [whole, one, none], "normed", epsilon=NORM_EPSILON)
-        states = graph.node("Reshape", [normed, writer.ints(1, hidden, -1)], "states")
-    scaled = weights.second * weights.norm_scale[None, :, None]
-    shifted = weights.second_bias + np.einsum("oik,i->o", weights.second, weights.norm_shift, dtype=np.float64)
-    for name, weight, bias, stride in (
-        ("conv2", scaled, shifted.astype(np.float32), 3),
-        ("conv3", weights.third, weights.third_bias, 2),
-    ):
-        with graph.scope(name):
-            constants = [graph.constant("weight", weight), graph.constant("bias", bias)]
-            states = writer.gelu(graph.node("Conv", [states, *constants], "conv", strides=[stride]), "active")
-    return graph.node("Transpose", [states], "conv3.frames", perm=[0, 2, 1])
+        for tap in range(width)
+    ]
+    rows = graph.node("Concat", beside, "taps", axis=2)
+    product = graph.constant("weight", weight.transpose(2, 1, 0).reshape(width * inputs, outputs))
+    return graph.node("MatMul", [rows, product], name)
 
 
 def cross_kv(model: Moonshine, precision: Precision) -> onnx.ModelProto:

@@ -1,4 +1,4 @@
-//! What Moonshine's three graphs take and give, and whether they belong together.
+//! What Moonshine's four graphs take and give, and whether they belong together.
 //!
 //! In: the loaded graphs. Out: their [`Layout`], read from the `step` graph; or an error that names the graph, the input or output,
 //! what was expected and what was found.
@@ -12,8 +12,18 @@ use crate::runtime::{Graph, Port};
 /// Most layers, heads and values a head that are believed; Moonshine base has 8, 8 and 52.
 const LARGEST: [usize; 3] = [64, 64, 1_024];
 
-/// The encoder's input: audio, [1, samples].
+/// The stem's input: audio, [1, samples].
 pub(super) const AUDIO: &str = "input_values";
+/// Its outputs: convolved audio, [1, pieces, width], which is the encoder's input too,
+pub(super) const CONVOLVED: &str = "convolved";
+/// the mean of every slice of it, [1, slices],
+pub(super) const MEANS: &str = "means";
+/// and the mean square.
+pub(super) const SQUARES: &str = "squares";
+/// The encoder's other inputs: the mean of all slices, [1],
+pub(super) const MEAN: &str = "mean";
+/// and their variance.
+pub(super) const VARIANCE: &str = "variance";
 /// The encoder's output: states, [1, frames, hidden].
 pub(super) const ENCODED: &str = "last_hidden_state";
 /// The same as the input of `cross_kv`.
@@ -32,7 +42,7 @@ pub(super) const CROSS: &str = "encoder";
 const KEY: &str = "key";
 const VALUE: &str = "value";
 
-/// The sizes that the three graphs share.
+/// The sizes that the graphs share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     /// Layers of the decoder.
@@ -48,12 +58,13 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Reads the layout from `step` and holds all three graphs against it. `alignment_heads` is how many heads of attention the
+    /// Reads the layout from `step` and holds all graphs against it. `alignment_heads` is how many heads of attention the
     /// manifest knows the meaning of, if any.
     ///
     /// # Errors
     /// `Model` for the first input or output that does not fit.
     pub fn of(
+        stem: &Graph,
         encoder: &Graph,
         cross_kv: &Graph,
         step: &Graph,
@@ -68,7 +79,11 @@ impl Layout {
         let ports = |names: Vec<String>| names.into_iter().map(move |name| Port::f32(name, sequence()));
 
         let states = Port::f32(STATES, [Is(1), Any, Any]);
-        encoder.expect(&[Port::f32(AUDIO, [Is(1), Any])], &[Port::f32(ENCODED, [Is(1), Any, Any])])?;
+        let convolved = Port::f32(CONVOLVED, [Is(1), Any, Any]);
+        let of_slices = |name| Port::f32(name, [Is(1), Any]);
+        stem.expect(&[Port::f32(AUDIO, [Is(1), Any])], &[convolved.clone(), of_slices(MEANS), of_slices(SQUARES)])?;
+        let statistics = [Port::f32(MEAN, [Is(1)]), Port::f32(VARIANCE, [Is(1)])];
+        encoder.expect(&[&[convolved], &statistics[..]].concat(), &[Port::f32(ENCODED, [Is(1), Any, Any])])?;
         cross_kv.expect(std::slice::from_ref(&states), &ports(layout.past_names(CROSS)).collect::<Vec<_>>())?;
         let mut inputs = vec![Port::i64(TOKENS, [Is(1), Any])];
         inputs.extend(ports(layout.past_names(SELF)));
@@ -78,14 +93,8 @@ impl Layout {
         outputs.extend(alignment_heads.map(|heads| Port::f32(ATTENTION, [Is(heads), Any, Any])));
         step.expect(&inputs, &outputs)?;
 
-        // What the encoder gives is what cross_kv takes; where both graphs say how wide that is, they must agree.
-        if let (Some(given), Some(taken)) = (fixed(encoder.outputs(), ENCODED), fixed(cross_kv.inputs(), STATES))
-            && given != taken
-        {
-            let message =
-                format!("input '{STATES}': expected {given} values a frame, as {} gives, found {taken}", encoder.name());
-            return Err(cross_kv.error(message));
-        }
+        agree((stem, CONVOLVED), (encoder, CONVOLVED))?;
+        agree((encoder, ENCODED), (cross_kv, STATES))?;
         Ok(layout)
     }
 
@@ -123,6 +132,17 @@ fn heads_and_width(step: &Graph) -> Result<(usize, usize)> {
         _ => None,
     };
     found.ok_or_else(|| step.error(format!("input '{name}': expected {expected}, found {}", input.dtype())))
+}
+
+/// What one graph gives is what another takes; where both say how wide that is, they must agree.
+fn agree((giver, output): (&Graph, &str), (taker, input): (&Graph, &str)) -> Result<()> {
+    match (fixed(giver.outputs(), output), fixed(taker.inputs(), input)) {
+        (Some(given), Some(taken)) if given != taken => {
+            let message = format!("input '{input}': expected {given} values a frame, as {} gives, found {taken}", giver.name());
+            Err(taker.error(message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The last dimension of the value called `name`, where its graph fixes it.

@@ -1,23 +1,27 @@
 //! Moonshine (Jeffries et al., arXiv 2410.15608): raw audio in, text out.
 //!
-//! In: 16 kHz audio and a draft of what it says. Out: a [`Hypothesis`]. Three graphs: `encoder` (audio -> states), `cross_kv`
-//! (states -> the cross-attention's keys and values, once an utterance) and `step` (tokens -> what follows each). `step` takes
-//! several tokens at once, so a draft, such as what was read 0.3 s of audio ago, is verified in one step instead of read again.
+//! In: 16 kHz audio and a draft of what it says. Out: a [`Hypothesis`]. Four graphs: `stem` (audio -> its first two
+//! convolutions), `encoder` (these -> states), `cross_kv` (states -> the cross-attention's keys and values, once an utterance) and
+//! `step` (tokens -> what follows each). `step` takes several tokens at once, so a draft, such as what was read 0.3 s of audio ago,
+//! is verified in one step instead of read again; and of audio that was heard before, `stem` hears only what is new.
 
 mod decoder;
 mod guess;
 mod layout;
 mod reading;
+mod stem;
 
 use std::sync::Arc;
 
-use ort::value::Tensor;
+use ort::value::{DynValue, Tensor};
 use serde::Deserialize;
 
 use self::decoder::Decoder;
 use self::guess::Guess;
-use self::layout::{AUDIO, ENCODED, Layout};
+use self::layout::{CONVOLVED, ENCODED, Layout, MEAN, VARIANCE};
 use self::reading::{Reading, usable};
+pub use self::stem::STEP_SAMPLES;
+use self::stem::Stem;
 use super::{ReadingTime, Transcriber};
 use crate::decode::alignment::{Attention, WordTimes};
 use crate::decode::greedy::Choice;
@@ -56,10 +60,12 @@ fn as_told() -> f32 {
     1.0
 }
 
-/// A Moonshine model: weights, sessions and tokenizer. It keeps nothing of a stream between calls.
+/// A Moonshine model: weights, sessions and tokenizer. It keeps nothing of a stream between calls but a memo of the last audio, which
+/// changes no reading.
 #[derive(Debug)]
 pub struct Moonshine {
     name: Arc<str>,
+    stem: Stem,
     encoder: BoundGraph,
     decoder: Decoder,
     tokenizer: Tokenizer,
@@ -77,18 +83,35 @@ impl Moonshine {
         let parameters: Parameters = model.section("moonshine")?;
         parameters.check().map_err(|error| error.within(model.folder().join("model.toml").display()))?;
         let tokenizer = Tokenizer::read(&model.file("tokenizer")?, parameters.vocabulary)?;
+        let stem = super::graph(model, "stem", settings)?;
         let encoder = super::graph(model, "encoder", settings)?;
         let cross_kv = super::graph(model, "cross_kv", settings)?;
         let step = super::graph(model, "step", settings)?;
         let heads = parameters.word_times.as_ref().map(|word_times| word_times.heads.len());
-        let layout = Layout::of(&encoder, &cross_kv, &step, parameters.vocabulary, heads)?;
+        let layout = Layout::of(&stem, &encoder, &cross_kv, &step, parameters.vocabulary, heads)?;
+        let stem = Stem::new(stem)?;
         let encoder = BoundGraph::new(encoder, vec![(ENCODED.to_owned(), Memory::Device)])?;
         let decoder = Decoder::new(cross_kv, step, layout)?;
         let mut moonshine =
-            Self { name: model.name().clone(), encoder, decoder, tokenizer, parameters, time: ReadingTime::default() };
+            Self { name: model.name().clone(), stem, encoder, decoder, tokenizer, parameters, time: ReadingTime::default() };
         // With a draft, so that a step of several tokens is proven too.
         moonshine.transcribe(&vec![0.0; SAMPLE_RATE as usize / 2], Prior::draft(&[moonshine.parameters.start_token]))?;
         Ok(moonshine)
+    }
+
+    /// The states of audio, [1, frames, hidden].
+    fn encode(&mut self, audio: &[f32]) -> Result<DynValue> {
+        let heard = self.stem.hear(audio)?;
+        let (mean, variance) = heard.mean_and_variance();
+        self.encoder.give(CONVOLVED, &heard.convolved)?;
+        for (name, value) in [(MEAN, mean), (VARIANCE, variance)] {
+            let value = Tensor::from_array(([1], vec![value]));
+            self.encoder.give(name, &value.map_err(|error| failed_run(self.encoder.graph().name(), &error))?)?;
+        }
+        let encoded = self.encoder.run();
+        self.encoder.release();
+        self.stem.keep(audio, heard);
+        encoded?.pop().ok_or_else(|| self.encoder.graph().error("did not give states"))
     }
 
     /// Greedy decoding, at most `limit` tokens, without the rounds of a loop; and where in the audio each token looked.
@@ -155,11 +178,7 @@ impl Transcriber for Moonshine {
 
         let mut watch = Stopwatch::start();
         self.time.readings += 1;
-        let input = Tensor::from_array(([1, audio.len()], audio.to_vec()));
-        self.encoder.give(AUDIO, &input.map_err(|error| failed_run(self.encoder.graph().name(), &error))?)?;
-        let encoded = self.encoder.run();
-        self.encoder.release();
-        let states = encoded?.pop().ok_or_else(|| self.encoder.graph().error("did not give states"))?;
+        let states = self.encode(audio)?;
         self.time.encode = self.time.encode + watch.lap();
         let decoded = self.decoder.begin(&states).and_then(|()| self.decode(prior, limit));
         self.decoder.end();
