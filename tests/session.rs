@@ -143,7 +143,8 @@ fn silence_and_noise_have_no_captions() {
 #[test]
 fn a_live_session_hears_what_a_virtual_one_hears() {
     let samples = beckett();
-    let expected = final_text(&run_virtual(&samples, 1_600, speech::Settings { partials: false, ..speech::Settings::default() }));
+    // With the same settings: where a window is cut, a word that sounds like two is read as the one or the other.
+    let expected = final_text(&run_virtual(&samples, 1_600, speech::Settings::default()));
     let mut session = Session::builder().engines(engines()).build().unwrap();
     let events = session.events();
     let start = Instant::now();
