@@ -4,8 +4,10 @@ In: pieces of a recording with the instants at which they came, what was played,
 which they were read. Out: instants on the monotonic clock of the machine, in seconds, and how far each can be off.
 """
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +78,11 @@ def due(chunks: Sequence[Chunk], first: int, last: int) -> Instant:
         [chunk.at_s - (chunk.end - first) / SAMPLE_RATE_HZ for chunk in within],
         "pieces of the recording",
     )
+
+
+def block_s(chunks: Sequence[Chunk]) -> float:
+    """The median length of a piece, seconds."""
+    return statistics.median(after.end - before.end for before, after in pairwise(chunks)) / SAMPLE_RATE_HZ
 
 
 def zero(emitted_s: Sequence[float], read_s: Sequence[float]) -> Instant:

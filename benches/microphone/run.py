@@ -23,11 +23,11 @@ from auricle import Auricle, Failed
 from beside import shown
 from clips import SAMPLE_RATE_HZ, utterances
 from emission import String, strings
-from instants import Pcm, due, started, zero
+from instants import Pcm, block_s, due, started, zero
 from live import Session, report, while_running
 from material import recording
 from streaming import spread
-from virtual import BLOCK_MS, SOURCE, Recorder, VirtualMicrophone, missing
+from virtual import SOURCE, Recorder, VirtualMicrophone, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTLE_S = 2.0
@@ -100,7 +100,6 @@ def measure(options: argparse.Namespace, made: Sequence[String], scratch: Path) 
         "strings": [string.name for string in made],
         "words": len(words),
         "audio_s": len(samples) / SAMPLE_RATE_HZ,
-        "block_ms": BLOCK_MS,
         "listen": options.listen,
         "presets": {},
     }
@@ -133,7 +132,7 @@ def through(
     """One session on the microphone: the report, with the offset by the clock and that by the captions' word times."""
     audio, samples, marks = played
     seconds = len(samples) / SAMPLE_RATE_HZ
-    # Before Auricle: what the recorder asks for is then what the sink keeps to throughout.
+    # Before the session, so that all of it is recorded.
     recorder = Recorder(microphone)
     try:
         session = Session(binary, ["--host", "pulseaudio", "--device", SOURCE, *more], log, microphone.environment)
@@ -160,6 +159,7 @@ def through(
     return report(binary, log, marks, f"{offset_s:.5f}") | {
         "auto_s": found(binary, log, marks),
         "offset_s": offset_s,
+        "block_s": block_s(chunks),
         "words_zero_spread_s": words_zero.spread_s,
         "log_zero_spread_s": log_zero.spread_s,
         "drift_spread_s": max(drifts) - min(drifts),

@@ -22,8 +22,9 @@ from instants import Chunk, Pcm
 
 SOURCE = "vmic"
 SINK = "vspk"
-BLOCK_MS = 10
-"""What the recorder beside Auricle asks for, and so the blocks in which the microphone delivers to everybody."""
+RECORDER_MS = 1000
+"""The latency that the recorder is content with. The sink delivers to everybody in the blocks of whoever asks for the
+least, and that is to be Auricle, as if it were alone: asked here for 10 ms, it gave Auricle 10 instead of 50."""
 START_S = 15.0
 END_S = 20.0
 NEEDED = ("pulseaudio", "paplay", "parec", "pactl")
@@ -66,15 +67,21 @@ class VirtualMicrophone:
             self._server = subprocess.Popen(
                 command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
             )
+        try:
+            self._wait(self._server, log)
+        except BaseException:
+            end_process(self._server)
+            raise
+        return self
+
+    def _wait(self, server: subprocess.Popen[bytes], log: Path) -> None:
         limit = time.monotonic() + START_S
         # Its socket is there before it listens: the remapped source is the last thing it makes.
         while SOURCE not in self._sources():
-            if self._server.poll() is not None or time.monotonic() > limit:
-                end_process(self._server)
+            if server.poll() is not None or time.monotonic() > limit:
                 told = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["(nothing)"])[-1]
                 raise Failed(f"pulseaudio: did not start within {START_S:g} s; it says: {told}")
             time.sleep(0.05)
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         """Ends the server."""
@@ -107,7 +114,7 @@ class Recorder:
     def __init__(self, microphone: VirtualMicrophone) -> None:
         """Starts to record; `stop` ends it. From the sink's own monitor, so that Auricle's source is behind it."""
         command = ["parec", f"--device={SINK}.monitor", "--raw", "--format=s16le", "--channels=1"]
-        command += [f"--rate={SAMPLE_RATE_HZ}", f"--latency-msec={BLOCK_MS}"]
+        command += [f"--rate={SAMPLE_RATE_HZ}", f"--latency-msec={RECORDER_MS}"]
         self._process = subprocess.Popen(
             command, env=microphone.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beside import capture_s, costs
+from beside import capture_s, costs, middle
 from clips import SAMPLE_RATE_HZ, Word
 from emission import String
 from material import recording
@@ -17,11 +17,18 @@ def ran(rows: list[list[Any]], **more: float | None) -> dict[str, Any]:
 
 
 def test_words_are_compared_with_themselves_and_only_where_both_came() -> None:
-    file = ran([[0, "in", 0.5, 1.0, 1.2], [0, "the", 1.0, 1.5, None], [0, "end", 1.5, 2.0, 2.5]])
-    microphone = ran([[0, "in", 3.5, 4.0, 4.3], [0, "the", 4.0, 4.5, 4.6], [0, "end", 4.5, 5.0, 5.4]])
-    assert costs(microphone, file, "first") == pytest.approx([0.1, -0.1])
+    file = ran([[0, "in", 0.5, 1.0, 1.2], [0, "the", 1.0, 1.5, None], [1, "end", 1.5, 2.0, 2.5]])
+    microphone = ran([[0, "in", 3.5, 4.0, 4.3], [0, "the", 4.0, 4.5, 4.6], [1, "end", 4.5, 5.0, 5.4]])
+    assert costs(microphone, file, "first") == {0: [pytest.approx(0.1)], 1: [pytest.approx(-0.1)]}
     with pytest.raises(ValueError):
         costs(microphone, ran(file["rows"][:2]), "first")
+
+
+def test_an_interval_is_as_wide_as_utterances_differ() -> None:
+    value, low, high = middle({unit: [0.02] * 10 for unit in range(8)})
+    assert (value, low, high) == pytest.approx((0.02, 0.02, 0.02))
+    value, low, high = middle({unit: [0.02 + 0.01 * (unit % 4)] * 10 for unit in range(8)})
+    assert low < value < high and high - low < 0.03
 
 
 def test_the_error_of_word_times_is_taken_off() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from auricle import Failed
 from clips import SAMPLE_RATE_HZ
-from instants import Chunk, Pcm, due, started, zero
+from instants import Chunk, Pcm, block_s, due, started, zero
 from virtual import joined
 
 RATE = SAMPLE_RATE_HZ
@@ -76,3 +76,4 @@ def test_pieces_are_joined_though_one_ends_within_a_sample() -> None:
     samples, chunks = joined([(1.0, content[:5]), (2.0, content[5:12])])
     assert samples.tolist() == [0, 1, 2, 3, 4, 5]
     assert chunks == [Chunk(2, 1.0), Chunk(6, 2.0)]
+    assert block_s(chunks) == 4 / RATE
