@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from streaming import spread
 from virtual import SOURCE, Recorder, VirtualMicrophone, missing
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("microphone", "file")
 SETTLE_S = 2.0
 """Silence that a session and the recorder hear before and after: clocks settle, the last final comes."""
 
@@ -84,22 +86,43 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class Played:
+    """A recording that is played: its samples [n], the file with them and the one with its words."""
+
+    samples: Pcm
+    audio: Path
+    marks: Path
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.samples) / SAMPLE_RATE_HZ
+
+
+def played_to(source: str, made: Sequence[String], folder: Path) -> Played:
+    """Writes the recording for one of the sources, in which each string begins at a moment of its own."""
+    samples, words = recording(made, SOURCES.index(source))
+    played = Played(samples, folder / f"{source}.wav", folder / f"{source}.words.tsv")
+    soundfile.write(played.audio, samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+    lines = (f"{word.start_s:.4f}\t{word.end_s:.4f}\t{word.text}\n" for word in words)
+    played.marks.write_text("".join(lines), encoding="utf-8")
+    return played
+
+
 def measure(options: argparse.Namespace, made: Sequence[String], scratch: Path) -> dict[str, Any]:
     """Every preset through the microphone, and from the file."""
     binary = Auricle(options.auricle)
     folder = (options.keep or scratch).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    samples, words = recording(made)
-    audio, marks = folder / "played.wav", folder / "played.words.tsv"
-    soundfile.write(audio, samples, SAMPLE_RATE_HZ, subtype="PCM_16")
-    marks.write_text("".join(f"{w.start_s:.4f}\t{w.end_s:.4f}\t{w.text}\n" for w in words), encoding="utf-8")
+    played = {source: played_to(source, made, folder) for source in SOURCES}
     began = time.monotonic()
     result: dict[str, Any] = {
         "version": binary.version(),
         "machine": machine.described(binary.path, ROOT),
         "strings": [string.name for string in made],
-        "words": len(words),
-        "audio_s": len(samples) / SAMPLE_RATE_HZ,
+        "words": sum(len(string.words) for string in made),
+        "audio_s": max(each.seconds for each in played.values()),
         "listen": options.listen,
         "presets": {},
     }
@@ -108,12 +131,14 @@ def measure(options: argparse.Namespace, made: Sequence[String], scratch: Path) 
         here: dict[str, Any] = {}
         heard = folder / f"microphone-{preset}.jsonl"
         with tempfile.TemporaryDirectory(dir=scratch) as own, VirtualMicrophone(Path(own)) as microphone:
-            here["microphone"] = through(microphone, binary.path, more, heard, (audio, samples, marks))
-        log = folder / f"file-{preset}.jsonl"
-        session = Session(binary.path, ["--input", str(audio), *more], log, VirtualMicrophone(scratch).environment)
+            here["microphone"] = through(microphone, binary.path, more, heard, played["microphone"])
+        log, file = folder / f"file-{preset}.jsonl", played["file"]
+        # In the same environment; nothing of a sound server is used.
+        session = Session(binary.path, ["--input", str(file.audio), *more], log, VirtualMicrophone(scratch).environment)
         while_running(session, session.wait_open)
-        session.finish(stop=False, within_s=result["audio_s"] + 60.0)
-        here["file"] = report(binary.path, log, marks, "0") | {"auto_s": found(binary.path, log, marks)}
+        session.finish(stop=False, within_s=file.seconds + 60.0)
+        auto_s = found(binary.path, log, file.marks)
+        here["file"] = report(binary.path, log, file.marks, "0") | {"auto_s": auto_s}
         here = {source: told(run) for source, run in here.items()}
         result["presets"][preset] = here
         print(f"microphone: {preset}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
@@ -127,11 +152,10 @@ def through(
     binary: Path,
     more: Sequence[str],
     log: Path,
-    played: tuple[Path, Pcm, Path],
+    played: Played,
 ) -> dict[str, Any]:
     """One session on the microphone: the report, with the offset by the clock and that by the captions' word times."""
-    audio, samples, marks = played
-    seconds = len(samples) / SAMPLE_RATE_HZ
+    samples, marks, seconds = played.samples, played.marks, played.seconds
     # Before the session, so that all of it is recorded.
     recorder = Recorder(microphone)
     try:
@@ -140,7 +164,7 @@ def through(
         def play() -> None:
             session.wait_open()
             time.sleep(SETTLE_S)
-            microphone.play(audio, seconds)
+            microphone.play(played.audio, seconds)
             time.sleep(SETTLE_S)
 
         while_running(session, play)

@@ -41,6 +41,14 @@ def test_strings_are_one_recording_with_all_their_words() -> None:
     half = np.full(SAMPLE_RATE_HZ, 0.5)
     first = String("a-0", half, [Word(0.25, 0.75, "one")], "one")
     second = String("b-0", np.array([-1.0, 1.0]), [Word(0.0, 0.0001, "two")], "two")
-    samples, words = recording([first, second])
-    assert samples[:1].tolist() == [16384] and samples[SAMPLE_RATE_HZ:].tolist() == [-32768, 32767]
-    assert words == [Word(0.25, 0.75, "one"), Word(1.0, 1.0001, "two")]
+    samples, words = recording([first, second], 1)
+    at = [round(words[0].start_s * SAMPLE_RATE_HZ) - 4000, round(words[1].start_s * SAMPLE_RATE_HZ)]
+    assert [word.text for word in words] == ["one", "two"]
+    assert words[0].end_s - words[0].start_s == pytest.approx(0.5)
+    assert samples[at[0] :][:SAMPLE_RATE_HZ].tolist() == [16384] * SAMPLE_RATE_HZ
+    assert samples[at[1] :].tolist() == [-32768, 32767]
+    pause = samples[at[0] + SAMPLE_RATE_HZ : at[1]]
+    assert 0 < len(pause) < 0.3 * SAMPLE_RATE_HZ and 0 < np.max(np.abs(pause)) < 50
+    # The same every time, and otherwise with another seed.
+    assert np.array_equal(recording([first, second], 1)[0], samples)
+    assert len(recording([first, second], 2)[0]) != len(samples)
