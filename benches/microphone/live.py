@@ -56,9 +56,11 @@ class Session:
 
     def wait_open(self) -> None:
         """Returns once its source is open."""
-        if not self._open.wait(READY_S) or not self._lines:
+        told = self._open.wait(READY_S)
+        if not self._lines:
             self.abandon()
-            raise Failed(f"auricle listen: not ready after {READY_S:g} s: {self._last_words()}")
+            what = "ended before it listened" if told else f"does not listen after {READY_S:g} s"
+            raise Failed(f"auricle listen: {what}: {self._last_words()}")
 
     def finish(self, stop: bool, within_s: float = END_S) -> list[Event]:
         """Its events, once it has ended: by itself, or told to as by Ctrl-C."""
