@@ -77,9 +77,9 @@ impl Moonshine {
         let parameters: Parameters = model.section("moonshine")?;
         parameters.check().map_err(|error| error.within(model.folder().join("model.toml").display()))?;
         let tokenizer = Tokenizer::read(&model.file("tokenizer")?, parameters.vocabulary)?;
-        let encoder = super::graph(model, "encoder", settings)?;
-        let cross_kv = super::graph(model, "cross_kv", settings)?;
-        let step = super::graph(model, "step", settings)?;
+        let graph = |role| super::graph(model, role, settings);
+        let (decoder, encoder) = super::at_once(|| Ok((graph("cross_kv")?, graph("step")?)), || graph("encoder"));
+        let (encoder, (cross_kv, step)) = (encoder?, decoder?);
         let heads = parameters.word_times.as_ref().map(|word_times| word_times.heads.len());
         let layout = Layout::of(&encoder, &cross_kv, &step, parameters.vocabulary, heads)?;
         let encoder = BoundGraph::new(encoder, vec![(ENCODED.to_owned(), Memory::Device)])?;
