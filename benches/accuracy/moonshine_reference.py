@@ -15,7 +15,6 @@ import numpy as np
 from clips import read, utterances
 from figures import table
 from moonshine_shipped import Shipped
-
 from speech import rates
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,11 +20,10 @@ import quiet
 import reliability
 import silence
 import sounds
+import speech
 import word_times
 from auricle import Auricle, Failed
 from figures import Figure, Outcome, misses, table
-
-import speech
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS: Mapping[str, Callable[[Auricle, Path, Path], Outcome]] = {
