@@ -3,9 +3,7 @@
 //! In: a checked model of the store, audio or features. Out: text and tokens ([`Transcriber`]), class scores ([`Tagger`]),
 //! the probability of speech ([`silero::Silero`]). Weights and ONNX Runtime sessions live here; the state of a stream never does.
 
-use std::panic;
 use std::sync::Arc;
-use std::thread;
 
 use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
@@ -30,20 +28,6 @@ fn graph(model: &Model, role: &str, settings: GraphSettings) -> Result<Graph> {
             Error::new(ErrorKind::Model, message)
         }
         _ => error,
-    })
-}
-
-/// Does both at once: loading is checking and preparing weights, which a second core shortens. Where no thread can be had, one after
-/// the other.
-pub(crate) fn at_once<A: Send, B>(first: impl Fn() -> A + Sync, second: impl FnOnce() -> B) -> (A, B) {
-    thread::scope(|scope| {
-        let beside = thread::Builder::new().name("auricle load".into()).spawn_scoped(scope, &first);
-        let second = second();
-        let first = match beside {
-            Ok(beside) => beside.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked)),
-            Err(_) => first(),
-        };
-        (first, second)
     })
 }
 

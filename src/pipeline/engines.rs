@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::event::ModelInUse;
 use crate::runtime::GraphSettings;
 use crate::store::Places;
-use crate::{model, sound, speech};
+use crate::{sound, speech};
 
 /// Which models to load and how they run.
 #[derive(Clone, Debug)]
@@ -50,13 +50,8 @@ impl Engines {
     /// Those of the store and of ONNX Runtime: a file that is missing or altered, a provider that cannot be had.
     pub fn load(settings: &EngineSettings) -> Result<Arc<Self>> {
         let EngineSettings { places, vad, graph, .. } = settings;
-        let load_speech = |name| speech::Engine::load(places, vad, name, *graph);
-        let load_sound = |name| sound::Engine::load(places, name, *graph);
-        let (speech, sound) = model::at_once(
-            || settings.captions.as_deref().map(load_speech).transpose(),
-            || settings.sounds.as_deref().map(load_sound).transpose(),
-        );
-        let (speech, sound) = (speech?, sound?);
+        let speech = settings.captions.as_deref().map(|name| speech::Engine::load(places, vad, name, *graph)).transpose()?;
+        let sound = settings.sounds.as_deref().map(|name| sound::Engine::load(places, name, *graph)).transpose()?;
         let in_speech = speech.iter().flat_map(speech::Engine::models_in_use);
         let models = in_speech.chain(sound.iter().flat_map(sound::Engine::models_in_use)).collect();
         Ok(Arc::new(Self { speech: speech.map(Mutex::new), sound: sound.map(Mutex::new), models }))

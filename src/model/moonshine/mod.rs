@@ -83,10 +83,10 @@ impl Moonshine {
         let parameters: Parameters = model.section("moonshine")?;
         parameters.check().map_err(|error| error.within(model.folder().join("model.toml").display()))?;
         let tokenizer = Tokenizer::read(&model.file("tokenizer")?, parameters.vocabulary)?;
-        let graph = |role| super::graph(model, role, settings);
-        let decoder = || Ok((graph("cross_kv")?, graph("step")?));
-        let (decoder, encoder) = super::at_once(decoder, || Ok((graph("stem")?, graph("encoder")?)));
-        let ((stem, encoder), (cross_kv, step)) = (encoder?, decoder?);
+        let stem = super::graph(model, "stem", settings)?;
+        let encoder = super::graph(model, "encoder", settings)?;
+        let cross_kv = super::graph(model, "cross_kv", settings)?;
+        let step = super::graph(model, "step", settings)?;
         let heads = parameters.word_times.as_ref().map(|word_times| word_times.heads.len());
         let layout = Layout::of(&stem, &encoder, &cross_kv, &step, parameters.vocabulary, heads)?;
         let stem = Stem::new(stem)?;
