@@ -15,7 +15,7 @@ use super::tokenizer::SPACE;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Samples at 16 kHz from one frame of Moonshine's encoder to the next.
-const FRAME_SAMPLES: usize = 384;
+pub const FRAME_SAMPLES: usize = 384;
 /// Attention below this counts as this much.
 const LEAST_ATTENTION: f64 = 1e-4;
 /// Mean square of what counts as silence, -100 dBFS.
@@ -98,6 +98,14 @@ impl Attention {
             self.values.extend_from_slice(&head[row * frames..(row + 1) * frames]);
         }
         self.rows += 1;
+    }
+
+    /// Forgets the first `frames` frames: silence that was put before the audio.
+    pub fn skip(&mut self, frames: usize) {
+        let kept = self.frames.saturating_sub(frames);
+        let rows = self.values.chunks_exact(self.frames.max(1));
+        self.values = rows.flat_map(|row| &row[self.frames - kept..]).copied().collect();
+        self.frames = kept;
     }
 
     /// Logarithm of the mean weight at each frame, [tokens, frames]: of the first `before` heads the row that predicts the token

@@ -8,7 +8,7 @@ use crate::time::{SamplePosition, samples_in};
 /// When readings are due; every figure is a default that can be changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefreshSettings {
-    /// Seconds of new audio between two readings, at least: 0.16. More when reading takes long.
+    /// Seconds of new audio between two readings, at least: 0.18. More when reading takes long.
     pub least_s: f64,
     /// Seconds of new audio between two readings while somebody speaks, at most: 0.4.
     pub most_s: f64,
@@ -20,7 +20,7 @@ pub struct RefreshSettings {
 
 impl Default for RefreshSettings {
     fn default() -> Self {
-        Self { least_s: 0.16, most_s: 0.4, fall_db: 6.0, share: 0.6 }
+        Self { least_s: 0.18, most_s: 0.4, fall_db: 6.0, share: 0.6 }
     }
 }
 
@@ -188,8 +188,8 @@ mod tests {
     #[test]
     fn a_fall_right_after_a_reading_waits_for_the_shortest_interval() {
         let mut schedule = Schedule::new(RefreshSettings::default(), TAIL_S);
-        let audio = [tone(0.38, -20.0), tone(0.2, -30.0)].concat();
-        assert_eq!(readings(&mut schedule, &audio, 1.0), [0.4, 0.56], "told at 0.46 s, and the reading before was at 0.4");
+        let audio = [tone(0.39, -20.0), tone(0.2, -30.0)].concat();
+        assert_eq!(readings(&mut schedule, &audio, 1.0), [0.4, 0.58], "told at 0.47 s, and the reading before was at 0.4");
     }
 
     #[test]

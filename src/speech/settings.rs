@@ -98,7 +98,7 @@ impl Settings {
         match preset {
             Preset::Default => settings,
             Preset::LowPower => {
-                let refresh = RefreshSettings { least_s: 0.3, most_s: 0.6, ..settings.refresh };
+                let refresh = RefreshSettings { least_s: 0.4, most_s: 0.9, ..settings.refresh };
                 Self { refresh, ..settings }
             }
         }

@@ -119,7 +119,9 @@ fn quietest(audio: &[f32], start: u64, end: u64) -> u64 {
     let start = usize::try_from(start).unwrap_or(usize::MAX).min(audio.len());
     let end = usize::try_from(end).unwrap_or(usize::MAX).clamp(start, audio.len());
     let power = |at: &usize| audio[*at..(*at + LONG).min(audio.len())].iter().map(|sample| sample * sample).sum::<f32>();
-    (start..=end).step_by(STEP).min_by(|a, b| power(a).total_cmp(&power(b))).unwrap_or(start) as u64 / WINDOW_STEP * WINDOW_STEP
+    (start..=end).step_by(STEP).min_by(|a, b| power(a).total_cmp(&power(b))).unwrap_or(start).div_ceil(WINDOW_STEP as usize)
+        as u64
+        * WINDOW_STEP
 }
 
 #[cfg(test)]
