@@ -120,17 +120,17 @@ fn a_log_is_reported_on_with_its_words_and_without() {
     assert_eq!(alone.code, Some(0), "{alone:?}");
     assert!(alone.lines.iter().any(|line| line.starts_with("tentative flips")), "{alone:?}");
     assert!(!alone.lines.iter().any(|line| line.starts_with("word: ")), "{alone:?}");
-    let first = |ended: &Ended| {
-        let line = ended.lines.iter().find(|line| line.starts_with("word: first shown ")).unwrap_or_else(|| panic!("{ended:?}"));
+    let committed = |ended: &Ended| {
+        let line = ended.lines.iter().find(|line| line.starts_with("word: committed ")).unwrap_or_else(|| panic!("{ended:?}"));
         line.split_whitespace().nth(3).unwrap().trim_end_matches('?').parse::<f64>().unwrap()
     };
     let with = bench(&["report", &log, "--words", &words]);
     let found = bench(&["report", &log, "--words", &words, "--offset", "auto"]);
     assert!(found.lines.iter().any(|line| line.contains("offset 0.000 s found by")), "{found:?}");
-    assert_eq!(first(&with), first(&found));
+    assert_eq!(committed(&with), committed(&found));
     // Words that begin a second later are a second less late.
     let late = bench(&["report", &log, "--words", &words, "--offset", "0.2"]);
-    assert!((first(&with) - first(&late) - 0.2).abs() < 0.002, "{with:?} {late:?}");
+    assert!((committed(&with) - committed(&late) - 0.2).abs() < 0.002, "{with:?} {late:?}");
 }
 
 #[test]

@@ -37,10 +37,17 @@ const SHORTEST_SAMPLES: usize = 1_024;
 /// Longest piece of audio taken at once; memory grows with its square.
 const LONGEST_SAMPLES: usize = 64 * SAMPLE_RATE as usize;
 
-/// Digital silence that is put before the audio, in frames of the encoder, 0.5 s, and behind it, in samples, 0.25 s: Moonshine reads
-/// the first and the last words of a piece of audio better so, above all in rooms. docs/latency.md has what it brings.
-const BEFORE_FRAMES: usize = 21;
-const AFTER_SAMPLES: usize = 4_000;
+/// Digital silence that is put around the audio: before it in frames of the encoder, behind it in samples.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    before_frames: usize,
+    after_samples: usize,
+}
+
+/// 0.5 s before and 0.25 s behind: Moonshine reads the first and the last words of a piece of audio better so, above all in rooms.
+/// docs/latency.md has what it brings.
+const SILENCE: Silence = Silence { before_frames: 21, after_samples: 4_000 };
+const NO_SILENCE: Silence = Silence { before_frames: 0, after_samples: 0 };
 
 /// Tokens in one step. Logits of a token are 128 KiB, and their product in integers takes nine times that, so a long draft is
 /// verified in pieces; a piece costs about as much as a token.
@@ -102,6 +109,23 @@ impl Moonshine {
         // With a draft, so that a step of several tokens is proven too.
         moonshine.transcribe(&vec![0.0; SAMPLE_RATE as usize / 2], Prior::draft(&[moonshine.parameters.start_token]))?;
         Ok(moonshine)
+    }
+
+    /// Reads `audio` with digital silence around it.
+    fn read(&mut self, audio: &[f32], silence: Silence, prior: Prior<'_>, limit: usize) -> Result<(Reading, Attention)> {
+        let mut watch = Stopwatch::start();
+        let mut heard = vec![0.0; silence.before_frames * FRAME_SAMPLES];
+        heard.extend_from_slice(audio);
+        let heard_until = heard.len();
+        heard.resize(heard_until + silence.after_samples, 0.0);
+        let states = self.encode(&heard, heard_until)?;
+        self.time.encode = self.time.encode + watch.lap();
+        let decoded = self.decoder.begin(&states).and_then(|()| self.decode(prior, limit));
+        self.decoder.end();
+        self.time.decode = self.time.decode + watch.lap();
+        let (reading, mut attention) = decoded?;
+        attention.skip(silence.before_frames);
+        Ok((reading, attention))
     }
 
     /// The states of audio, [1, frames, hidden]; it may go on after `heard_until`.
@@ -182,16 +206,14 @@ impl Transcriber for Moonshine {
         let seconds = audio.len() as f64 / f64::from(SAMPLE_RATE);
         let limit = (seconds * self.parameters.tokens_per_second).ceil() as usize;
 
-        let mut watch = Stopwatch::start();
         self.time.readings += 1;
-        let padded = [&[0.0; BEFORE_FRAMES * FRAME_SAMPLES][..], audio, &[0.0; AFTER_SAMPLES]].concat();
-        let states = self.encode(&padded, padded.len() - AFTER_SAMPLES)?;
-        self.time.encode = self.time.encode + watch.lap();
-        let decoded = self.decoder.begin(&states).and_then(|()| self.decode(prior, limit));
-        self.decoder.end();
-        self.time.decode = self.time.decode + watch.lap();
-        let (reading, mut attention) = decoded?;
-        attention.skip(BEFORE_FRAMES);
+        let mut read = self.read(audio, SILENCE, prior, limit)?;
+        if read.0.tokens().is_empty() {
+            // Short words are now and then not heard between so much silence.
+            read = self.read(audio, NO_SILENCE, prior, limit)?;
+        }
+        let (reading, attention) = read;
+        let mut watch = Stopwatch::start();
         let pieces: Vec<&[u8]> = reading.tokens().iter().map(|choice| self.tokenizer.bytes(choice.token)).collect();
         let word_times = self.parameters.word_times.as_ref();
         let said = word_times.map_or_else(Vec::new, |word_times| word_times.spans(&attention, &pieces, audio));
