@@ -148,6 +148,11 @@ impl Agreement {
         self.committed - self.forgotten
     }
 
+    /// Where the last committed word was said, samples from the start of the segment, if that is known.
+    pub fn committed_until(&self) -> Option<u64> {
+        self.words[..self.committed].last().and_then(|word| word.said).map(|said| said.end)
+    }
+
     /// For each of the committed words that are still read, the word of `hypothesis` that it is, if it is in it.
     pub fn found_in(&self, hypothesis: &[HypothesisWord]) -> Vec<Option<usize>> {
         common_subsequence(&self.words[self.forgotten..self.committed], &cores(hypothesis))

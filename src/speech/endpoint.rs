@@ -90,13 +90,16 @@ pub struct Endpointer {
     open: Option<Open>,
     /// Segments never overlap: the next one starts here or later.
     free_from: SamplePosition,
+    /// Words up to here are told for good: no cut comes before.
+    told_until: SamplePosition,
     recent: VecDeque<Window>,
 }
 
 impl Endpointer {
     /// A stream that starts at position 0, in silence.
     pub fn new(settings: EndpointSettings) -> Self {
-        Self { settings, open: None, free_from: SamplePosition(0), recent: VecDeque::new() }
+        let (free_from, told_until) = (SamplePosition(0), SamplePosition(0));
+        Self { settings, open: None, free_from, told_until, recent: VecDeque::new() }
     }
 
     /// The start of the segment that was announced and is open.
@@ -156,6 +159,11 @@ impl Endpointer {
         self.free_from = self.free_from.max(position);
     }
 
+    /// Words up to `position` are committed: a segment that grows too long is cut after them, or they would be read again.
+    pub fn told(&mut self, position: SamplePosition) {
+        self.told_until = self.told_until.max(position);
+    }
+
     fn announce(&mut self) -> Option<Transition> {
         let minimum = samples_in(self.settings.minimum_s);
         let enough = |open: &Open| open.spoken >= minimum || (open.continued && open.spoken > 0);
@@ -177,10 +185,12 @@ impl Endpointer {
         let open = self.open.filter(|open| open.announced && now.since(open.start) >= samples_in(self.settings.maximum_s))?;
         // Below the stopping probability it is a pause, however loud; among pauses and among speech the quietest wins.
         let rank = |window: &Window| (window.probability >= self.settings.stop, window.energy);
-        let quietest = self.recent.iter().min_by(|a, b| {
+        let untold = self.recent.iter().filter(|window| window.end >= self.told_until);
+        let quietest = untold.min_by(|a, b| {
             let (a, b) = (rank(a), rank(b));
             a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
-        })?;
+        });
+        let quietest = quietest.or(self.recent.back())?;
         let at = quietest.end;
         self.recent.retain(|window| window.end > at);
         let spoken = self.recent.iter().filter(|window| window.probability >= self.settings.stop).count() as u64;
@@ -258,6 +268,35 @@ mod tests {
         let stop = endpointer.force_end(SamplePosition(600 * WINDOW), EndReason::Stop);
         let end = SamplePosition(600 * WINDOW);
         assert_eq!(stop, Some(Transition::End { start: cut, end, reason: EndReason::Stop }));
+    }
+
+    #[test]
+    fn a_cut_comes_after_what_is_told_for_good() {
+        let settings = EndpointSettings { maximum_s: 5.0, cut_within_s: 3.0, ..EndpointSettings::default() };
+        let windows = 16_000 * 5 / WINDOW + 2;
+        let cut_at = |told: Option<u64>| {
+            let mut endpointer = Endpointer::new(settings.clone());
+            told.into_iter().for_each(|told| endpointer.told(SamplePosition(told)));
+            (0..windows).find_map(|number| {
+                // It is quietest at 3 s, and next at 4 s.
+                let (start, end) = (SamplePosition(number * WINDOW), SamplePosition((number + 1) * WINDOW));
+                let energy = if end.0 / WINDOW == 94 {
+                    0.01
+                } else if end.0 / WINDOW == 125 {
+                    0.02
+                } else {
+                    1.0
+                };
+                let ended = endpointer.window(start, end, 0.9, energy).into_iter().flatten();
+                ended
+                    .filter_map(|transition| if let Transition::End { end, .. } = transition { Some(end.0) } else { None })
+                    .next()
+            })
+        };
+        assert_eq!(cut_at(None), Some(94 * WINDOW));
+        assert_eq!(cut_at(Some(94 * WINDOW)), Some(94 * WINDOW));
+        assert_eq!(cut_at(Some(94 * WINDOW + 1)), Some(125 * WINDOW));
+        assert_eq!(cut_at(Some(1_000_000)), Some(157 * WINDOW), "all of it is told: at its end");
     }
 
     #[test]

@@ -131,6 +131,9 @@ impl Stream {
         rolling.read_until = until;
         self.schedule.read(now, spoken_until);
         let line = rolling.agreement.update(&reading.words, until.since(start));
+        if let Some(told) = rolling.agreement.committed_until() {
+            self.endpointer.told(start + told);
+        }
         rolling.draft = reading.tokens.get(rolling.given.len()..).unwrap_or_default().to_vec();
         rolling.whole = None;
         if until == end {
