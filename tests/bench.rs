@@ -75,11 +75,12 @@ fn a_recording_is_streamed_on_the_virtual_clock_and_everything_written() {
     let said = fs::read_to_string(&beckett.words).unwrap().lines().count();
     assert_eq!(rows["words"].as_array().unwrap().len(), said);
     assert_eq!(run["fields"]["words"].as_array().unwrap().len(), rows["words"][0].as_array().unwrap().len());
-    // The words are those that the same model transcribed: they are all right, and each came after it was said.
+    // The words are those that the same model read as they rolled: they are all right, and each came after it was said. Read whole, a
+    // word or two are others.
     let share = |key: &str| {
         summary["shares"].as_array().unwrap().iter().find(|share| share["key"] == key).unwrap()["value"].as_f64().unwrap()
     };
-    assert!(share("matched") > 0.9 && share("wer_streamed") < 0.1 && share("wer_alone") < 0.1, "{summary}");
+    assert!(share("matched") > 0.9 && share("wer_streamed") < 0.1 && share("wer_alone") < 0.25, "{summary}");
     assert!(share("cpu_open") > share("cpu_silence") && share("cpu_encode") > 0.0, "{summary}");
     let delay = |key: &str| {
         let delays = summary["delays"].as_array().unwrap().iter().find(|delay| delay["key"] == key).unwrap();
