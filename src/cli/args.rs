@@ -90,7 +90,7 @@ pub struct Listen {
     /// Play a file as if it were live instead of listening to a device
     #[arg(long, value_name = "FILE", conflicts_with_all = ["host", "device"])]
     pub input: Option<PathBuf>,
-    /// How soon captions come and what that costs: low-power takes about half of the processor
+    /// How soon captions come and what that costs: low-power takes a quarter less of the processor
     #[arg(long, value_name = "default|low-power", default_value_t)]
     pub preset: Preset,
     /// What to listen to and how to write it

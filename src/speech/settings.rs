@@ -35,7 +35,7 @@ pub enum Preset {
     /// Captions as soon as they are worth reading.
     #[default]
     Default,
-    /// Captions somewhat later, for about half the processor time.
+    /// Captions somewhat later, for a quarter less of the processor.
     LowPower,
 }
 
