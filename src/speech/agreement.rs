@@ -1,76 +1,14 @@
 //! Local agreement: which part of a growing caption is likely to stay, and which part never changes again.
 //!
-//! In: successive hypotheses of one segment. Out: a [`Line`] with its words and its committed and stable prefixes. `stable` is what two successive
-//! hypotheses agree on (local agreement, Polák et al., arXiv 2204.06028); `committed` asks for probability, for audio after the word and
-//! for agreement, counted in seconds of audio because wrong commits grow as refreshes come closer together. A pure state machine: no audio, no model.
+//! In: successive hypotheses of one segment. Out: a [`Line`] with its words and its committed and stable prefixes. `stable` is
+//! what two successive hypotheses agree on (local agreement, Polák et al., arXiv 2204.06028); `committed` asks for probability, for
+//! audio after the word and for agreement, counted in seconds of audio because wrong commits grow as refreshes come closer
+//! together. A pure state machine: no audio, no model.
 
+use super::commit::{AgreementSettings, CommitRule};
 use crate::decode::HypothesisWord;
 use crate::decode::alignment::Span;
-use crate::error::{Error, ErrorKind, Result};
 use crate::time::samples_in;
-
-/// Rules of commitment, at most.
-const MOST_RULES: usize = 16;
-
-/// When a word may be committed, once all before it are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CommitRule {
-    /// Readings in a row that must agree on the word and all before it.
-    pub passes: u32,
-    /// Seconds of audio between the first and the last of them, at least.
-    pub lasting_s: f64,
-    /// Seconds of audio after the word, at least; where it was said is known only of models that tell, else this is not met.
-    pub after_s: f64,
-    /// Probability that every token of the word must have, at least, 0 to 1.
-    pub probability: f32,
-}
-
-/// The rules of commitment: a word is committed by the first that it meets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AgreementSettings {
-    /// 2 readings, 0.2 s after the word, 0.7 for a word that they are sure of; 3 readings over 0.5 s for another.
-    pub rules: Vec<CommitRule>,
-    /// The last words of a reading are shown when they are at least so probable, 0 to 1: 0.3. They may not have been said to their end.
-    pub shown_probability: f32,
-    /// Others are shown this long after they were said, seconds: 0.3.
-    pub shown_after_s: f64,
-}
-
-impl Default for AgreementSettings {
-    fn default() -> Self {
-        let rule = |passes, lasting_s, after_s, probability| CommitRule { passes, lasting_s, after_s, probability };
-        let rules = vec![rule(2, 0.0, 0.2, 0.7), rule(3, 0.5, 0.2, 0.0)];
-        Self { rules, shown_probability: 0.3, shown_after_s: 0.3 }
-    }
-}
-
-impl AgreementSettings {
-    /// Checks every rule.
-    ///
-    /// # Errors
-    /// `InvalidInput` naming the figure, its value and its range.
-    pub fn check(&self) -> Result<()> {
-        let wrong =
-            |message: String| Err(Error::new(ErrorKind::InvalidInput, format!("speech setting agreement.rules: {message}")));
-        if self.rules.is_empty() || self.rules.len() > MOST_RULES {
-            return wrong(format!("{} rules; choose 1 to {MOST_RULES}", self.rules.len()));
-        }
-        for rule in &self.rules {
-            let figures = [
-                ("passes", f64::from(rule.passes), 1.0, 100.0),
-                ("lasting_s", rule.lasting_s, 0.0, 30.0),
-                ("after_s", rule.after_s, 0.0, 30.0),
-                ("probability", f64::from(rule.probability), 0.0, 1.0),
-            ];
-            if let Some((name, value, least, most)) =
-                figures.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value))
-            {
-                return wrong(format!("{name} is {value}; choose {least} to {most}"));
-            }
-        }
-        Ok(())
-    }
-}
 
 /// A caption's text, its words, and the lengths, in bytes, of its prefixes.
 #[derive(Clone, Debug, Default, PartialEq)]

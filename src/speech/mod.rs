@@ -4,6 +4,7 @@
 //! of one stream and is given the engine at every call, so that one engine serves many streams.
 
 pub mod agreement;
+mod commit;
 pub mod endpoint;
 mod engine;
 mod refresh;
@@ -11,7 +12,7 @@ mod settings;
 mod stream;
 mod window;
 
-pub use agreement::{AgreementSettings, CommitRule};
+pub use commit::{AgreementSettings, CommitRule};
 pub use endpoint::EndpointSettings;
 pub use engine::Engine;
 pub use refresh::RefreshSettings;

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use super::agreement::{AgreementSettings, CommitRule};
+use super::commit::{AgreementSettings, CommitRule};
 use super::endpoint::EndpointSettings;
 use super::refresh::RefreshSettings;
 use super::window::WindowSettings;

@@ -126,7 +126,7 @@ impl Stream {
         let end = spoken_until + samples_in(self.settings.endpoint.tail_s);
         let until = now.min(end);
         let at = |position: SamplePosition| position.since(self.kept_from) as usize;
-        let audio = &self.audio[at(rolling.from)..at(until)];
+        let audio = self.audio.get(at(rolling.from)..at(until)).unwrap_or_default();
         let reading = rolling.read(engine, audio, start)?;
         rolling.read_until = until;
         self.schedule.read(now, spoken_until);
