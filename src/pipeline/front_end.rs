@@ -11,6 +11,7 @@ use super::delivery::Delivery;
 use super::intake::{BLOCK_FRAMES, Intake};
 use super::live::Shared;
 use super::meter;
+use super::trace::{Stage, Tracer};
 use crate::audio::pcm::{ChannelChoice, Format};
 use crate::audio::ring::Consumer;
 use crate::audio::source::SourceEvent;
@@ -64,7 +65,7 @@ impl FrontEndThread {
     }
 
     /// Works until the source ends or the session is asked to stop. What was captured before is dealt with in any case.
-    pub(super) fn run(mut self, shared: &Shared) -> Result<()> {
+    pub(super) fn run(mut self, shared: &Shared, tracer: &Tracer) -> Result<()> {
         let ended = loop {
             let more = match self.sources.recv_timeout(FRONT_END_PERIOD) {
                 Ok(event) => self.source(event),
@@ -72,7 +73,12 @@ impl FrontEndThread {
                 Err(RecvTimeoutError::Disconnected) => Ok(false),
             };
             let stopping = shared.stopping();
-            let drained = more.and_then(|more| self.drain().map(|_| more));
+            let drained = more.and_then(|more| {
+                tracer.other(Stage::Intake, || {
+                    let heard_any = self.drain()?;
+                    Ok((more, heard_any.then_some(self.position)))
+                })
+            });
             self.stats(false);
             match drained {
                 Ok(true) if !stopping => {}

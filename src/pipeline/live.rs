@@ -115,13 +115,20 @@ impl Live {
             let capacity = WORKER_RING_S * FEATURES_PER_SECOND;
             let (producer, consumer) = ring::ring(width, capacity, capacity);
             to_sound = Some((front_end, producer));
-            let worker = SoundWorker { engines: Arc::clone(&engines), stream, input: consumer, width, bus: bus.clone(), tracer };
+            let worker = SoundWorker {
+                engines: Arc::clone(&engines),
+                stream,
+                input: consumer,
+                width,
+                bus: bus.clone(),
+                tracer: tracer.clone(),
+            };
             live.spawn("sound", &open, move |shared| worker.run().unwrap_or_else(|error| shared.fail(error)))?;
         }
         let wake = live.threads.iter().map(|thread| thread.thread().clone()).collect();
         let delivery = Delivery::new(to_speech, to_sound, wake, bus, meter);
         let front_end = FrontEndThread::new(sources, choice, clock, delivery, engines.models().to_vec());
-        live.spawn("front end", &open, move |shared| front_end.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
+        live.spawn("front end", &open, move |shared| front_end.run(shared, &tracer).unwrap_or_else(|error| shared.fail(error)))?;
         Ok(live)
     }
 

@@ -230,8 +230,10 @@ impl Timed {
             }
             Heard::Gap(gap) => gaps.push(gap),
         });
-        let at_s = looked_s + watch.spent().thread_s;
-        shared.used_s += at_s - looked_s;
+        let spent = watch.spent();
+        let at_s = looked_s + spent.thread_s;
+        shared.used_s += spent.thread_s;
+        shared.tracer.took(Stage::Intake, looked_s, spent, shared.meter.position());
         for gap in gaps {
             shared.meter.add_dropped(gap.samples);
             shared.emitted.push((at_s, EventBody::Gap(gap)));
@@ -332,7 +334,10 @@ impl Shared {
         let Some(block) = worker.take(now_s) else { return Ok(()) };
         let stream = &mut worker.stream;
         worker.free_s = self.run(now_s, |tracer, emit| {
-            tracer.other(Stage::Sound, SamplePosition(block.first), || stream.push(engine, block.first, &block.values, emit))
+            tracer.other(Stage::Sound, || {
+                stream.push(engine, block.first, &block.values, emit)?;
+                Ok(((), Some(stream.frame_end(block.first))))
+            })
         })?;
         Ok(())
     }

@@ -15,6 +15,8 @@ use crate::time::{Clock, SamplePosition, Spent, Stopwatch};
 pub enum Stage {
     /// From when the last sample of a block was due to when the speech worker took it: the front end's delay.
     Arrival,
+    /// Channels, resampling and features, on the front end's thread.
+    Intake,
     /// Detecting speech.
     Detect,
     /// The transcriber's encoder.
@@ -33,6 +35,7 @@ impl std::fmt::Display for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             Self::Arrival => "arrival",
+            Self::Intake => "intake",
             Self::Detect => "detect",
             Self::Encode => "encode",
             Self::Decode => "decode",
@@ -109,15 +112,23 @@ impl Tracer {
         Ok(value)
     }
 
-    /// Does `work` of another stage on audio before `until`.
-    pub(super) fn other<T>(&self, stage: Stage, until: SamplePosition, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// Does `work` of another stage, which returns something and up to where audio was worked on, or `None` where there was nothing
+    /// to do.
+    pub(super) fn other<T>(&self, stage: Stage, work: impl FnOnce() -> Result<(T, Option<SamplePosition>)>) -> Result<T> {
         if self.spans.is_none() {
-            return work();
+            return work().map(|(value, _)| value);
         }
         let (start_s, watch) = (self.clock.now(), Stopwatch::start());
-        let value = work()?;
-        self.send(stage, start_s, watch.spent(), until);
+        let (value, until) = work()?;
+        if let Some(until) = until {
+            self.send(stage, start_s, watch.spent(), until);
+        }
         Ok(value)
+    }
+
+    /// Tells of work that was timed elsewhere: it began at `start_s`.
+    pub(super) fn took(&self, stage: Stage, start_s: f64, spent: Spent, until: SamplePosition) {
+        self.send(stage, start_s, spent, until);
     }
 
     /// How long work lasts on the session's clock.

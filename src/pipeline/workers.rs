@@ -109,8 +109,10 @@ impl SoundWorker {
             while let Some(piece) = self.input.read(&mut log_mel) {
                 let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
                 let (stream, frame) = (&mut self.stream, piece.first_frame);
-                self.tracer
-                    .other(Stage::Sound, SamplePosition(frame), || stream.push(&mut engine, frame, &log_mel, &mut emit))?;
+                self.tracer.other(Stage::Sound, || {
+                    stream.push(&mut engine, frame, &log_mel, &mut emit)?;
+                    Ok(((), Some(stream.frame_end(frame))))
+                })?;
                 heard_any = true;
             }
             if ending {

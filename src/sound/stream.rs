@@ -74,6 +74,11 @@ impl Stream {
         })
     }
 
+    /// Past the last sample of frame number `frame`.
+    pub fn frame_end(&self, frame: u64) -> SamplePosition {
+        SamplePosition(frame.saturating_mul(self.hop)) + self.window
+    }
+
     /// Takes frame number `frame` (it starts at sample `frame` x hop) of log-mel and emits what it completes.
     ///
     /// When `frame` is not the next one, what had been collected is dropped and a patch is begun anew; sounds that were not
