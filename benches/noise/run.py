@@ -52,7 +52,7 @@ def settings(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="PATH", help="write figures and what was read here as well")
     parser.add_argument("--show", type=Path, metavar="PATH", help="print the table of such a file and measure nothing")
     parser.add_argument(
-        "--keep", type=Path, metavar="FOLDER", help="write the audio of every condition here, to listen to"
+        "--keep", type=Path, metavar="FOLDER", help="leave the audio and the words here, to hear or for `make rolling`"
     )
     options = parser.parse_args(arguments)
     if options.strings < 1:
@@ -159,6 +159,8 @@ def _group(
             here = scenes[condition, string.name] = scene(string, condition, noise)
             name = f"{condition.name}-{string.name}".replace(" ", "_").replace(",", "")
             paths[condition, string.name] = write(folder / f"{name}.wav", here.samples)
+            words = "".join(f"{word.start_s:.4f}\t{word.end_s:.4f}\t{word.text}\n" for word in string.words)
+            (folder / f"{name}.words.tsv").write_text(words, encoding="utf-8")
     whole = auricle.events("transcribe", list(paths.values()), "--sounds", "off")
     rolling = auricle.events("transcribe", list(paths.values()), "--sounds", "off", "--partials")
     result = []

@@ -35,7 +35,10 @@ CURVE: tuple[tuple[float, float], ...] = (
 )
 """Shortest and longest interval between two readings, seconds."""
 
+PRESETS = ("default", "low-power")
+
 WITHOUT: Mapping[str, Settings] = {
+    "drafts": {"drafts": "false"},
     "reading where the voice falls": {"refresh.fall_db": "100", "refresh.least_s": "0.3", "refresh.most_s": "0.3"},
     "a bounded window": {"window.longest_s": "30"},
     "the words before the segment": {"window.context_s": "0"},
@@ -79,6 +82,7 @@ class Bench:
     binary: Path
     data: Path
     seeds: int
+    join: int
     model: str
     sounds: str
 
@@ -86,11 +90,14 @@ class Bench:
         """Streams the strings once on the virtual clock."""
         with tempfile.TemporaryDirectory() as folder:
             kept = Path(folder) / "run.json"
-            command = [str(self.binary), "--quiet", "bench", "stream", "--virtual", "--stream-only", "--join", "3"]
-            command += ["--input", str(self.data), "--seeds", str(self.seeds), "--model", self.model]
+            command = [str(self.binary), "--quiet", "bench", "stream", "--virtual", "--stream-only"]
+            command += ["--input", str(self.data)]
+            if self.join > 1:
+                command += ["--join", str(self.join), "--seeds", str(self.seeds)]
+            command += ["--model", self.model]
             command += ["--sounds", self.sounds, "--json", str(kept)]
             for key, value in settings.items():
-                command += ["--set", f"{key}={value}"]
+                command += ["--preset", value] if key == "preset" else ["--set", f"{key}={value}"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if not kept.is_file():
                 raise SystemExit(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
@@ -98,11 +105,12 @@ class Bench:
 
 
 def curve_settings() -> list[tuple[str, Settings]]:
-    """A run for each interval."""
-    return [
+    """A run for each interval, and one for each preset."""
+    runs: list[tuple[str, Settings]] = [
         (f"{least:g} to {most:g} s", {"refresh.least_s": f"{least:g}", "refresh.most_s": f"{most:g}"})
         for least, most in CURVE
     ]
+    return runs + [(preset, {"preset": preset}) for preset in PRESETS]
 
 
 def idea_settings() -> list[tuple[str, Settings]]:
@@ -172,20 +180,30 @@ def draw(results: Sequence[Result]) -> str:
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 12}" text-anchor="end">'
         "processor while a segment is open, % of one core</text>"
     )
+    for share, result in zip(shares, results, strict=True):
+        if result.name in PRESETS:
+            at = f"{x(share):.1f}"
+            lines.append(
+                f'<line x1="{at}" x2="{at}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="{INK}" stroke-dasharray="1 3"/>'
+                f'<text x="{at}" y="{TOP - 3}" text-anchor="middle">{result.name}</text>'
+            )
     for key, name, colour in SERIES:
-        points = sorted((share, result) for share, result in zip(shares, results, strict=True))
+        placed = sorted(zip(shares, results, strict=True), key=lambda point: point[0])
+        points = [(share, result) for share, result in placed if result.name not in PRESETS]
         for percent, dash in ((50, ""), (95, ' stroke-dasharray="3 3"')):
             path = " ".join(f"{x(share):.1f},{y(result.delay(key, percent)):.1f}" for share, result in points)
             lines.append(f'<polyline points="{path}" fill="none" stroke="{colour}"{dash}/>')
-            for share, result in points:
+            for share, result in placed:
                 fill = colour if percent == 50 else PAPER
                 place = f'cx="{x(share):.1f}" cy="{y(result.delay(key, percent)):.1f}"'
                 title = escape(f"{result.name}: {result.delay(key, percent):.2f} s at {share:.1f} %")
-                lines.append(f'<circle {place} r="3.5" fill="{fill}" stroke="{colour}"><title>{title}</title></circle>')
-        last = points[-1][1]
+                radius = 5 if result.name in PRESETS else 3
+                dot = f'<circle {place} r="{radius}" fill="{fill}" stroke="{colour}">'
+                lines.append(f"{dot}<title>{title}</title></circle>")
+        rightmost, last = placed[-1]
         for percent in (50, 95):
             lines.append(
-                f'<text x="{x(points[-1][0]) + 10:.1f}" y="{y(last.delay(key, percent)) + 4:.1f}" fill="{colour}">'
+                f'<text x="{x(rightmost) + 10:.1f}" y="{y(last.delay(key, percent)) + 4:.1f}" fill="{colour}">'
                 f"{name} p{percent}</text>"
             )
     return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
@@ -198,13 +216,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--binary", type=Path, default=ROOT / "target" / "release" / "auricle")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "speech" / "audio")
     parser.add_argument("--seeds", type=int, default=2, help="how many times all recordings are strung together")
+    parser.add_argument("--join", type=int, default=3, help="recordings in a string; 1: as they are")
     parser.add_argument("--model", default="moonshine-tiny-en")
     parser.add_argument("--sounds", default="off", help="model that hears sounds beside, or off")
     parser.add_argument("--only", help="runs whose name has this in it")
     parser.add_argument("--json", type=Path, help="file for the summaries")
     parser.add_argument("--svg", type=Path, help="file for the curve")
     chosen = parser.parse_args(arguments)
-    bench = Bench(chosen.binary, chosen.data, chosen.seeds, chosen.model, chosen.sounds)
+    bench = Bench(chosen.binary, chosen.data, chosen.seeds, chosen.join, chosen.model, chosen.sounds)
     runs = curve_settings() if chosen.what == "curve" else idea_settings()
     results = []
     for name, settings in runs:
@@ -214,7 +233,8 @@ def main(arguments: Sequence[str]) -> int:
     print(table(results))
     if chosen.json:
         rows = [{"name": r.name, "settings": dict(r.settings), "summary": r.summary} for r in results]
-        chosen.json.write_text(json.dumps({"model": chosen.model, "seeds": chosen.seeds, "runs": rows}) + "\n", "utf-8")
+        kept = {"model": chosen.model, "data": chosen.data.name, "seeds": chosen.seeds, "runs": rows}
+        chosen.json.write_text(json.dumps(kept) + "\n", "utf-8")
     if chosen.svg:
         chosen.svg.write_text(draw(results), "utf-8")
     return 0

@@ -17,6 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Settings {
     /// Whether captions roll: partial captions while a segment is open.
     pub partials: bool,
+    /// Whether what was read is the draft of the next reading. The text is the same without, and comes later: for measurements.
+    pub drafts: bool,
     /// When an open caption is read anew.
     pub refresh: RefreshSettings,
     /// How much of a long segment is read anew.
@@ -116,11 +118,13 @@ impl Settings {
                 self.agreement.rules = value.split(',').map(rule).collect::<Option<_>>().ok_or_else(|| wrong(RULES))?;
             }
             "partials" => self.partials = value.parse().map_err(|_| wrong("true or false"))?,
+            "drafts" => self.drafts = value.parse().map_err(|_| wrong("true or false"))?,
             _ => {
                 let mut figures = self.figures();
                 let Some(figure) = figures.iter_mut().find(|figure| figure.name == key) else {
                     let names: Vec<&str> = figures.iter().map(|figure| figure.name).collect();
-                    let message = format!("no setting '{key}'; there are agreement.rules, partials, {}", names.join(", "));
+                    let message =
+                        format!("no setting '{key}'; there are agreement.rules, partials, drafts, {}", names.join(", "));
                     return Err(Error::new(ErrorKind::InvalidInput, message));
                 };
                 figure.value.set(value.parse().map_err(|_| wrong("a number"))?);
@@ -147,7 +151,7 @@ impl Settings {
 
     /// Every figure; ranges may depend on other figures.
     fn figures(&mut self) -> Vec<Figure<'_>> {
-        let Self { partials: _, refresh, window, endpoint, agreement, bridged_gap_s } = self;
+        let Self { partials: _, drafts: _, refresh, window, endpoint, agreement, bridged_gap_s } = self;
         let (least_s, longest_s, start, silence_s) =
             (refresh.least_s, window.longest_s, f64::from(endpoint.start), endpoint.silence_s);
         let maximum_s = endpoint.maximum_s;
@@ -192,6 +196,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             partials: true,
+            drafts: true,
             refresh: RefreshSettings::default(),
             window: WindowSettings::default(),
             endpoint: EndpointSettings::default(),

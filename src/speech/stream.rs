@@ -143,6 +143,9 @@ impl Stream {
             rolling.from = rolling.from + cut.samples;
             (rolling.given, rolling.draft, rolling.context) = (cut.given, cut.draft, 0);
         }
+        if !self.settings.drafts {
+            rolling.draft.clear();
+        }
         if !line.reads_as(&rolling.line) {
             rolling.line = line.clone();
             emit(EventBody::Caption(self.caption(&line, CaptionState::Partial, start, until, Vec::new())));

@@ -3,7 +3,7 @@
 import math
 import xml.etree.ElementTree as ElementTree
 
-from sweep import WITHOUT, Result, curve_settings, draw, idea_settings, table
+from sweep import PRESETS, WITHOUT, Result, curve_settings, draw, idea_settings, table
 
 
 def result(name: str, cpu: float, delays: dict[str, tuple[float | None, float | None]]) -> Result:
@@ -35,7 +35,9 @@ def test_ideas_are_tried_together_alone_and_left_out() -> None:
 
 def test_intervals_grow() -> None:
     """The curve goes from often to seldom."""
-    settings = [settings for _, settings in curve_settings()]
+    runs = curve_settings()
+    assert [name for name, settings in runs if "preset" in settings] == list(PRESETS)
+    settings = [settings for _, settings in runs if "preset" not in settings]
     assert all(float(row["refresh.least_s"]) < float(row["refresh.most_s"]) for row in settings)
     assert [float(row["refresh.most_s"]) for row in settings] == sorted(
         float(row["refresh.most_s"]) for row in settings
