@@ -10,6 +10,9 @@ use crate::decode::HypothesisWord;
 use crate::decode::alignment::Span;
 use crate::time::samples_in;
 
+/// A word's surroundings: so many words on either side.
+const AROUND: usize = 4;
+
 /// A caption's text, its words, and the lengths, in bytes, of its prefixes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
@@ -128,11 +131,13 @@ impl Agreement {
         while let Some(word) = self.words.get(self.committed) {
             let agreed_on = until - word.since.min(until);
             let after = word.said.map_or(0, |said| until - said.end.min(until));
+            let around = self.probability_around(self.committed);
             let meets = |rule: &CommitRule| {
                 word.passes >= rule.passes
                     && agreed_on >= samples_in(rule.lasting_s)
                     && after >= samples_in(rule.after_s)
                     && word.weakest >= rule.probability
+                    && around >= rule.around
             };
             if !self.settings.rules.iter().any(meets) {
                 break;
@@ -169,6 +174,12 @@ impl Agreement {
         line.stable = line.text.len();
         line.committed = line.text.len();
         (line, amended)
+    }
+
+    /// Mean probability of the words around the one at `index`, itself included.
+    fn probability_around(&self, index: usize) -> f32 {
+        let words = &self.words[index.saturating_sub(AROUND)..self.words.len().min(index + AROUND + 1)];
+        words.iter().map(|word| word.probability).sum::<f32>() / words.len().max(1) as f32
     }
 
     /// Whether `word` is worth showing when the audio up to `until` is read.

@@ -18,6 +18,8 @@ pub struct CommitRule {
     pub after_s: f64,
     /// Probability that every token of the word must have, at least, 0 to 1.
     pub probability: f32,
+    /// Mean probability that the words around it must have, at least, 0 to 1: it and up to four on either side.
+    pub around: f32,
 }
 
 /// The rules of commitment: a word is committed by the first that it meets.
@@ -33,8 +35,9 @@ pub struct AgreementSettings {
 
 impl Default for AgreementSettings {
     fn default() -> Self {
-        let rule = |passes, lasting_s, after_s, probability| CommitRule { passes, lasting_s, after_s, probability };
-        let rules = vec![rule(2, 0.0, 0.2, 0.7), rule(3, 0.5, 0.2, 0.0)];
+        let rule =
+            |passes, lasting_s, after_s, probability, around| CommitRule { passes, lasting_s, after_s, probability, around };
+        let rules = vec![rule(2, 0.0, 0.2, 0.7, 0.0), rule(3, 0.5, 0.2, 0.0, 0.7), rule(4, 2.0, 0.2, 0.0, 0.0)];
         Self { rules, shown_probability: 0.3, shown_after_s: 0.3 }
     }
 }
@@ -56,6 +59,7 @@ impl AgreementSettings {
                 ("lasting_s", rule.lasting_s, 0.0, 30.0),
                 ("after_s", rule.after_s, 0.0, 30.0),
                 ("probability", f64::from(rule.probability), 0.0, 1.0),
+                ("around", f64::from(rule.around), 0.0, 1.0),
             ];
             if let Some((name, value, least, most)) =
                 figures.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value))

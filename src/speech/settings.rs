@@ -91,7 +91,8 @@ impl Value<'_> {
 }
 
 /// What `agreement.rules` looks like.
-const RULES: &str = "rules of the form passes/lasting_s/after_s/probability, with commas between";
+const RULES: &str =
+    "rules of the form passes/lasting_s/after_s/probability or passes/lasting_s/after_s/probability/around, with commas between";
 
 impl Settings {
     /// The settings of `preset`.
@@ -188,6 +189,7 @@ fn rule(text: &str) -> Option<CommitRule> {
         lasting_s: parts.next()?.parse().ok()?,
         after_s: parts.next()?.parse().ok()?,
         probability: parts.next()?.parse().ok()?,
+        around: parts.next().map_or(Some(0.0), |around| around.parse().ok())?,
     };
     parts.next().is_none().then_some(rule)
 }
