@@ -344,6 +344,27 @@ fn a_signal_finishes_the_sentence() {
     assert_eq!(last_of("caption")["state"], "final");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_signal_loses_nothing_of_a_file_that_was_heard() {
+    let arguments = ["transcribe", "--format", "jsonl", "--sounds", "off"];
+    let talk = sample("two_cities.wav");
+    let child = auricle(&arguments).args([talk.as_str(); 20]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Where speech begins is told at once, what was said when some of it has been heard.
+    let first = lines.next().expect("the file holds speech").unwrap();
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let read = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+    let seen: Vec<Value> = std::iter::once(first).chain(lines.map(Result::unwrap)).map(read).collect();
+    let output = outcome(child);
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(130), ""));
+    let speech = |state: &str| seen.iter().filter(|event| event["type"] == "speech" && event["state"] == state).count();
+    assert_eq!(speech("start"), speech("end"), "{seen:?}");
+    assert!(seen.iter().all(|event| event["file"] == talk.as_str()) && seen.len() < 2_000, "{} events", seen.len());
+}
+
 #[test]
 fn scores_name_every_class_once() {
     let output = run(&["tag", "--scores", &beckett()]);

@@ -120,6 +120,52 @@ fn the_same_audio_gives_the_same_events_however_it_is_pushed() {
 }
 
 #[test]
+fn segments_that_are_read_together_give_the_same_events_in_the_same_order() {
+    // With events of the other room between the captions.
+    let engines = Engines::load(&EngineSettings::default()).unwrap();
+    let samples = [beckett(), vec![0.0; 16_000], beckett()].concat();
+    let run = |batch: usize| -> Vec<Event> {
+        let settings = speech::Settings { partials: false, batch, ..speech::Settings::default() };
+        let sound = auricle::sound::Settings { scores: true, ..auricle::sound::Settings::default() };
+        let builder = Session::builder().engines(engines.clone()).pace(Pace::Virtual).speech(settings).sound(sound);
+        let mut session = builder.build().unwrap();
+        let events = session.events();
+        let mut told = Vec::new();
+        for block in samples.chunks(1_600) {
+            session.push(block).unwrap();
+            told.extend(events.waiting());
+        }
+        session.finish().unwrap();
+        told.extend(events);
+        told
+    };
+    let one_by_one = run(1);
+    assert!(one_by_one.iter().any(|event| matches!(event.body, EventBody::Scores(_))));
+    assert!(captions(&one_by_one).count() > 8, "{}", final_text(&one_by_one));
+    for batch in [2, 4, 64] {
+        let together = run(batch);
+        assert_eq!(together.len(), one_by_one.len(), "{batch}");
+        for (together, alone) in together.iter().zip(&one_by_one) {
+            assert_eq!(together.seq, alone.seq);
+            assert!(together.emitted >= alone.emitted, "{together:?}, {alone:?}");
+            let (EventBody::Caption(together), EventBody::Caption(alone)) = (&together.body, &alone.body) else {
+                assert_eq!(together.body, alone.body, "{batch}");
+                continue;
+            };
+            // The last bits of a probability depend on what is read beside.
+            let mut together = together.clone();
+            for (word, expected) in together.words.iter_mut().zip(&alone.words) {
+                assert!((word.probability - expected.probability).abs() < 2e-3, "{word:?}, {expected:?}");
+                word.probability = expected.probability;
+            }
+            assert_eq!(together, *alone, "{batch}");
+        }
+        let early = together.iter().filter(|event| matches!(event.body, EventBody::Caption(_)) && event.emitted < 20.0).count();
+        assert_eq!(early > 0, batch < 64, "{early} captions before the end, {batch} at once");
+    }
+}
+
+#[test]
 fn speech_that_is_cut_off_by_the_end_is_still_captioned() {
     // In the middle of "Try again": no silence follows.
     let samples = &beckett()[..16_000 * 58 / 10];
@@ -266,6 +312,16 @@ fn wrong_use_is_an_error_that_says_the_way_out() {
     let settings = speech::Settings { endpoint: endless, ..speech::Settings::default() };
     let error = Session::builder().engines(engines()).speech(settings).build().err().unwrap();
     assert!(error.message().contains("maximum_s is inf; choose 5 to 30"), "{error}");
+    let batch = |batch, partials| speech::Settings { batch, partials, ..speech::Settings::default() };
+    for (pace, settings, says) in [
+        (Pace::Virtual, batch(0, false), "batch is 0; choose 1 to 64"),
+        (Pace::Virtual, batch(65, false), "batch is 65; choose 1 to 64"),
+        (Pace::Virtual, batch(2, true), "batch is 2, and captions that roll"),
+        (Pace::Live, batch(2, false), "batch is 2; it is for virtual sessions"),
+    ] {
+        let error = Session::builder().engines(engines()).pace(pace).speech(settings).build().err().unwrap();
+        assert!(error.message().contains(says), "{error}");
+    }
     let missing = EngineSettings { captions: Some("nosuch".to_owned()), ..EngineSettings::default() };
     let error = Engines::load(&missing).err().unwrap();
     assert!(error.message().contains("moonshine-tiny-en"), "{error}");

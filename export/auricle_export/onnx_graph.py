@@ -43,6 +43,16 @@ Array = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """A shape that only a run knows."""
+
+    value: str
+    """The vector of integers that holds it."""
+    axes: tuple[int | str, ...]
+    """Its sizes, by name or number."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quantised:
     """Weights as 8-bit integers: `scale * (values - zero_point)`, [inputs, outputs], scale and zero point [outputs]."""
 
@@ -210,12 +220,26 @@ class Products:
         floats = weights.floats()
         return self._writer.constant(label, floats.astype(np.float16) if self._precision == "fp16" else floats)
 
-    def product(self, activations: str, weights: Quantised, name: str, constant: str | None = None) -> str:
-        """Write `activations x weights`; the result is f32. `constant`: the weights, where they were written before."""
+    def product(
+        self,
+        activations: str,
+        weights: Quantised,
+        name: str,
+        constant: str | None = None,
+        shape: Shape | None = None,
+    ) -> str:
+        """Write `activations x weights`; the result is f32. `constant`: the weights, where they were written before.
+
+        `shape`: of the result, where it is not [1, rows, outputs]: two axes that make the rows, and those that make
+        the outputs.
+        """
         writer, label = self._writer, name.removeprefix("=")
         constant = constant or self.constant(weights, name)
         if self._integers:
-            return self._integer_product(activations, weights, constant, name)
+            return self._integer_product(activations, weights, constant, name, shape)
+        if shape is not None:
+            rows = self.product(activations, weights, f"{label}.together", constant)
+            return writer.sized(writer.node("Reshape", [rows, shape.value], name), TensorProto.FLOAT, shape.axes)
         if self._precision == "fp16":
             half = writer.node("Cast", [activations], f"{label}.half", to=TensorProto.FLOAT16)
             product = writer.node("MatMul", [half, constant], f"{label}.product")
@@ -232,7 +256,9 @@ class Products:
             inputs.append(writer.constant(f"{label}.zero_point", weights.zero_point))
         return writer.node("DequantizeLinear", inputs, f"{label}.floats", axis=1)
 
-    def _integer_product(self, activations: str, weights: Quantised, constant: str, name: str) -> str:
+    def _integer_product(
+        self, activations: str, weights: Quantised, constant: str, name: str, shape: Shape | None
+    ) -> str:
         writer, label = self._writer, name.removeprefix("=")
         rounded, row_step, step = self._rounded_rows(activations)
         inputs = [rounded, constant, self._zero_point()]
@@ -244,12 +270,16 @@ class Products:
         apart = writer.node("Reshape", [single, self._of_planes()], f"{label}.apart")
         shares = writer.shared("plane_steps", (1 / np.float32(FINER) ** np.arange(ROUNDINGS, dtype=np.float32))[None])
         joined = writer.node("MatMul", [shares, apart], f"{label}.joined")
-        steps = writer.node("Reshape", [joined, self._of_rows(weights.scale.size)], f"{label}.steps")
-        writer.sized(steps, TensorProto.FLOAT, [1, self._rows, weights.scale.size])
+        scale = (weights.scale * np.float32(step)).astype(np.float32)
+        if shape is None:
+            shape = Shape(self._of_rows(scale.size), (1, self._rows, scale.size))
+        elif row_step is not None:
+            raise ValueError(f"{label}: rows with steps of their own cannot be laid out as {shape.axes}")
+        steps = writer.node("Reshape", [joined, shape.value], f"{label}.steps")
+        writer.sized(steps, TensorProto.FLOAT, shape.axes)
         if row_step is not None:
             steps = writer.node("Mul", [steps, row_step], f"{label}.rows")
-        scale = writer.constant(f"{label}.scale", (weights.scale * np.float32(step)).astype(np.float32))
-        return writer.node("Mul", [steps, scale], name)
+        return writer.node("Mul", [steps, writer.constant(f"{label}.scale", scale.reshape(shape.axes[2:]))], name)
 
     def _rounded_rows(self, activations: str) -> tuple[str, str | None, float]:
         """The integers, each row's own step (where it has one) and the step common to all."""

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from auricle_export import fetch, manifest, moonshine
 from auricle_export.moonshine import graphs
-from auricle_export.moonshine.decode import END, START, Decoder, Utterance
+from auricle_export.moonshine.decode import END, MASK, START, Decoder, Utterance, beside
 from moonshine_models import BASE, TINY, decoder, exported, heads, read, reference, shipped, speech
 
 EXPORTS = [(TINY, "fp32"), (TINY, "fp16"), (TINY, "int8"), (BASE, "int8")]
@@ -42,11 +42,11 @@ def contract(name: str) -> dict[str, tuple[dict[str, object], dict[str, object]]
     hidden = count * width
     single, whole = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 
-    def caches(what: str, side: str, axis: str) -> dict[str, object]:
+    def caches(what: str, side: str, axis: str, batch: int | str = "batch") -> dict[str, object]:
         names = [f"{what}.{layer}.{side}.{part}" for layer in range(layers) for part in ("key", "value")]
-        return {each: (single, [1, count, axis, width]) for each in names}
+        return {each: (single, [batch, count, axis, width]) for each in names}
 
-    cross = caches("past_key_values", "encoder", "frames")
+    cross = "past_key_values", "encoder", "frames"
     return {
         "stem": (
             {"input_values": (single, [1, "samples"])},
@@ -60,12 +60,14 @@ def contract(name: str) -> dict[str, tuple[dict[str, object], dict[str, object]]
             {"convolved": (single, [1, "pieces", 2 * hidden]), "mean": (single, [1]), "variance": (single, [1])},
             {"last_hidden_state": (single, [1, "frames", hidden])},
         ),
-        "cross_kv": ({"encoder_hidden_states": (single, [1, "frames", hidden])}, cross),
+        "cross_kv": ({"encoder_hidden_states": (single, [1, "frames", hidden])}, caches(*cross, 1)),
         "step": (
-            {"input_ids": (whole, [1, "tokens"])} | caches("past_key_values", "decoder", "past") | cross,
-            {"logits": (single, [1, "tokens", 32_768])}
+            {"input_ids": (whole, ["batch", "tokens"]), "encoder_mask": (single, ["batch", 1, 1, "frames"])}
+            | caches("past_key_values", "decoder", "past")
+            | caches(*cross),
+            {"logits": (single, ["batch", "tokens", 32_768])}
             | caches("present", "decoder", "present")
-            | {"cross_attention": (single, [5, "tokens", "frames"])},
+            | {"cross_attention": (single, ["batch", 5, "tokens", "frames"])},
         ),
     }
 
@@ -131,7 +133,8 @@ def test_fp32_is_the_same_in_another_process() -> None:
 def test_frames_of_audio(name: str) -> None:
     """895 samples make the first frame; then there is one every 384."""
     for samples, frames in ((895, 1), (1278, 1), (1279, 2), (16_000, 40), (160_000, 415)):
-        cross = decoder(name, "int8").hear(np.zeros(samples, np.float32)).cross
+        cross = dict(decoder(name, "int8").hear(np.zeros(samples, np.float32)).cross)
+        assert cross.pop(MASK).shape == (1, 1, 1, frames)
         assert {value.shape for value in cross.values()} == {(1, 8, frames, SIZES[name][2])}
 
 
@@ -169,6 +172,27 @@ def test_cached_equals_uncached(name: str, precision: str) -> None:
             for value, expected in zip(past, present, strict=True):
                 assert value.shape == expected.shape == (1, 8, len(tokens), SIZES[name][2])
                 np.testing.assert_allclose(value, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "precision"), DECODED)
+def test_pieces_in_a_batch_do_not_know_of_each_other(name: str, precision: str) -> None:
+    """Of different length, with different tokens, several and one at a time: as alone but for a float's last bits."""
+    model = decoder(name, precision)
+    pieces = [model.hear(speech(name, seconds)) for seconds in (3.7, 9.9, 1.1)]
+    longest = max([START, *model.greedy(piece).tokens] for piece in pieces)[:12]
+    lines = [[*longest[:1], *np.roll(longest[1:], turn).tolist()] for turn in range(len(pieces))]
+    together, past = beside(pieces), model.empty(len(pieces))
+    alone = [model.empty() for _ in pieces]
+    for first, last in ((0, 5), *((each, each + 1) for each in range(5, len(longest)))):
+        logits, past, attention = model.call_all(together, [line[first:last] for line in lines], past)
+        for row, (piece, line) in enumerate(zip(pieces, lines, strict=True)):
+            expected, alone[row], looks = model.call(piece, line[first:last], alone[row])
+            np.testing.assert_allclose(logits[row], expected, atol=2e-3)
+            own = looks.shape[-1]
+            np.testing.assert_allclose(attention[row, :, :, :own], looks, atol=1e-4)
+            assert not attention[row, :, :, own:].any(), "what fills a piece up is not looked at"
+            for value, kept in zip(past, alone[row], strict=True):
+                np.testing.assert_allclose(value[row], kept[0], atol=1e-3)
 
 
 @pytest.mark.parametrize(("name", "precision"), DECODED)
@@ -240,6 +264,7 @@ def test_alignment_heads_come_in_the_order_asked_for(name: str, asked: graphs.He
     past = {f"past_key_values.{part}": model.empty()[0] for part in parts}
     feeds = heard.cross | past | {"input_ids": np.array([[START, 400, 500]])}
     shown, *layers = session.run(["cross_attention", *weights_of], feeds)
+    shown = shown[0]
     assert shown.shape[0] == len(asked)
     for place, (layer, (_, head)) in enumerate(zip(layers, asked, strict=True)):
         np.testing.assert_array_equal(shown[place], layer[0, head])

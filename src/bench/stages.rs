@@ -26,6 +26,8 @@ use crate::time::{SAMPLE_RATE, SamplePosition, Spent, Stopwatch};
 const PAST_TOKENS: usize = 8;
 /// The decoder's input that is not keys or values.
 const TOKENS: &str = "input_ids";
+/// Its input that says which frames are the audio's.
+const MASK: &str = "encoder_mask";
 
 /// One stage of a model, ready to run.
 pub struct Stage {
@@ -193,16 +195,21 @@ struct Step {
 impl Step {
     /// Reads the first of `tokens` after nothing.
     fn new<'a>(mut graph: BoundGraph, cross: impl Iterator<Item = (&'a String, &'a DynValue)>, tokens: &[i64]) -> Result<Self> {
-        let mut bound = Vec::new();
+        let mut bound = vec![TOKENS.to_owned(), MASK.to_owned()];
+        let mut frames = 0;
         for (name, value) in cross {
             graph.give(name, value)?;
             bound.push(name.clone());
+            // [1, heads, frames, width]
+            frames = value.dtype().tensor_shape().and_then(|shape| usize::try_from(*shape.get(2)?).ok()).unwrap_or(0);
         }
+        let mask = floats(&graph, vec![1, 1, 1, frames], vec![0.0; frames])?;
+        graph.give(MASK, &mask)?;
         let own: Vec<(String, DynValue)> = graph
             .graph()
             .inputs()
             .iter()
-            .filter(|input| input.name() != TOKENS && !bound.iter().any(|name| name == input.name()))
+            .filter(|input| !bound.iter().any(|name| name == input.name()))
             .map(|input| Ok((input.name().to_owned(), nothing_before(&graph, input)?)))
             .collect::<Result<_>>()?;
         let mut step = Self { graph, values: own, past: 0 };
@@ -229,10 +236,11 @@ impl Step {
     }
 }
 
-/// Keys or values of no token: where the input leaves a size to the run, there is none of it.
+/// Keys or values of no token, for a batch of one: where the input leaves another size to the run, there is none of it.
 fn nothing_before(graph: &BoundGraph, input: &Outlet) -> Result<DynValue> {
     let shape = input.dtype().tensor_shape().map_or(&[][..], |shape| &shape[..]);
-    let sizes: Vec<usize> = shape.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
+    let mut sizes: Vec<usize> = shape.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
+    sizes.iter_mut().take(1).for_each(|batch| *batch = 1);
     floats(graph, sizes, Vec::new())
 }
 

@@ -101,7 +101,7 @@ pub struct Listen {
 /// Caption files, as fast as the machine allows.
 ///
 /// Files are read in turn, wav, flac, mp3, ogg and m4a; one that cannot be read does not keep the others from being read, but the
-/// exit code is 1 then.
+/// exit code is 1 then. Ctrl-C stops: what was heard until then is written, and the exit code is 130. A second Ctrl-C ends at once.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -13,6 +13,8 @@ use auricle::audio::pcm::ChannelChoice;
 use auricle::sink::{Output, Reader, Sink};
 use auricle::{Engines, Events, Pace, Session, sound, speech};
 
+use super::stop;
+
 /// How files are read.
 pub struct Reading {
     /// The engines, shared by every file's session.
@@ -35,7 +37,7 @@ pub fn keep_apart(files: &[PathBuf], output: &Output) -> Result<()> {
     Ok(())
 }
 
-/// Reads every file into `sink`.
+/// Reads every file into `sink`, until a signal asks to stop, where signals are caught: what was heard until then is finished.
 pub fn read_all(files: &[PathBuf], reading: &Reading, mut sink: Sink) -> Result<ExitCode> {
     let several = files.len() > 1;
     let mut numbering = Numbering::default();
@@ -54,8 +56,12 @@ pub fn read_all(files: &[PathBuf], reading: &Reading, mut sink: Sink) -> Result<
             }
         }
         numbering.next_file();
+        if stop::asked() {
+            break;
+        }
     }
     Ok(match sink.finish()? {
+        Reader::There if stop::asked() => ExitCode::from(stop::INTERRUPTED),
         Reader::There if failed => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })
@@ -89,7 +95,7 @@ fn read(path: &Path, several: bool, reading: &Reading, sink: &mut Sink, numberin
     hear(session, push_next, in_file, sink, numbering)
 }
 
-/// Pushes until there is no more, finishes the session, and writes its events. What was heard before a failure is finished and
+/// Pushes until there is no more or a signal asks to stop, finishes the session, and writes its events. What was heard before a failure is finished and
 /// written all the same; the first failure is returned.
 ///
 /// `push_next` says whether there was more to push, `named` of what file an error is.
@@ -103,8 +109,8 @@ fn hear(
     let events = session.events();
     let pushed = loop {
         match push_next(&mut session) {
-            Ok(true) => {}
-            Ok(false) => break Ok(()),
+            Ok(true) if !stop::asked() => {}
+            Ok(_) => break Ok(()),
             Err(failure) => break Err(failure),
         }
         if numbering.write(&events, sink)? == Reader::Gone {

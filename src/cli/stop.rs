@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use signal_hook::low_level::exit;
 
 /// What a shell reports of a program that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
+pub const INTERRUPTED: u8 = 130;
 /// How long the second signal waits for the terminal to be left in order.
 const TIDY_UP: Duration = Duration::from_millis(100);
 
@@ -25,7 +25,7 @@ pub fn on_signal(before_exit: impl FnOnce() + Send + 'static) -> Result<()> {
             }
             // Exit handlers must not run: ONNX Runtime's take its globals from under models that still run, which then complain
             // on a terminal that may take nothing, holding a lock that the handlers of the C++ library wait for.
-            exit(INTERRUPTED);
+            exit(INTERRUPTED.into());
         }
     });
     caught.context("cannot catch Ctrl-C")

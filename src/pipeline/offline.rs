@@ -99,7 +99,7 @@ impl Stages {
             Heard::Gap(gap) => {
                 self.clock.advance(gap.start + gap.samples);
                 self.meter.add_dropped(gap.samples);
-                self.bus.publish(EventBody::Gap(gap));
+                publish_after(self.speech.as_mut(), &self.bus, EventBody::Gap(gap));
                 Ok(())
             }
         }
@@ -123,9 +123,9 @@ impl Stages {
         self.meter.set_position(end);
         self.meter.set_processed(end);
         self.meter.set_level_dbfs(pcm::rms_dbfs(samples));
-        let bus = &self.bus;
+        let Self { bus, speech, .. } = self;
         let mut emit = |body| bus.publish(body);
-        if let (Some(stream), Some(engine)) = (&mut self.speech, &self.engines.speech) {
+        if let (Some(stream), Some(engine)) = (&mut *speech, &self.engines.speech) {
             let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
             stream.push(&mut engine, position, samples, &mut emit)?;
             stream.refresh(&mut engine, &mut emit)?;
@@ -135,7 +135,7 @@ impl Stages {
             let mut result = Ok(());
             front_end.push(position, samples, &mut |frame, log_mel| {
                 if result.is_ok() {
-                    result = stream.push(&mut engine, frame, log_mel, &mut emit);
+                    result = stream.push(&mut engine, frame, log_mel, &mut |body| publish_after(speech.as_mut(), bus, body));
                 }
             });
             result?;
@@ -155,5 +155,13 @@ impl Stages {
             sound_ended = stream.finish(&mut engine.lock().unwrap_or_else(PoisonError::into_inner), &mut emit);
         }
         speech_ended.and(sound_ended)
+    }
+}
+
+/// Publishes an event that speech has no part in, behind the captions that come before it and are still to be read.
+fn publish_after(speech: Option<&mut speech::Stream>, bus: &Bus, body: EventBody) {
+    match speech {
+        Some(speech) => speech.pass(body, &mut |body| bus.publish(body)),
+        None => bus.publish(body),
     }
 }

@@ -134,6 +134,10 @@ impl SessionBuilder {
             let message = format!("push_ring_s is {}; choose 0.01 to 600 seconds", self.ring_s);
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
+        if self.pace != Pace::Virtual && self.speech.batch > 1 {
+            let message = format!("speech setting batch is {}; it is for virtual sessions, choose 1", self.speech.batch);
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         let clock = match self.pace {
             Pace::Live => Clock::real(),
             Pace::Virtual => Clock::of_audio(),

@@ -7,6 +7,7 @@ pub mod agreement;
 mod commit;
 pub mod endpoint;
 mod engine;
+mod held;
 mod refresh;
 mod settings;
 mod stream;

@@ -19,6 +19,10 @@ pub struct Settings {
     pub partials: bool,
     /// Whether what was read is the draft of the next reading. The text is the same without, and comes later: for measurements.
     pub drafts: bool,
+    /// Segments that are read at once, without partials: 1 reads each as it ends, more hold it and all that follows back until so many
+    /// have ended, or 120 s of audio or 300 s since the first began wait. The words are the same, at less cost. Only in a virtual
+    /// session. 1 to 64: 1.
+    pub batch: usize,
     /// When an open caption is read anew.
     pub refresh: RefreshSettings,
     /// How much of a long segment is read anew.
@@ -90,6 +94,8 @@ impl Value<'_> {
     }
 }
 
+/// Most segments that are read at once.
+const LARGEST_BATCH: usize = 64;
 /// What `agreement.rules` looks like.
 const RULES: &str =
     "rules of the form passes/lasting_s/after_s/probability or passes/lasting_s/after_s/probability/around, with commas between";
@@ -118,6 +124,7 @@ impl Settings {
             "agreement.rules" => {
                 self.agreement.rules = value.split(',').map(rule).collect::<Option<_>>().ok_or_else(|| wrong(RULES))?;
             }
+            "batch" => self.batch = value.parse().map_err(|_| wrong("a whole number"))?,
             "partials" => self.partials = value.parse().map_err(|_| wrong("true or false"))?,
             "drafts" => self.drafts = value.parse().map_err(|_| wrong("true or false"))?,
             _ => {
@@ -125,7 +132,7 @@ impl Settings {
                 let Some(figure) = figures.iter_mut().find(|figure| figure.name == key) else {
                     let names: Vec<&str> = figures.iter().map(|figure| figure.name).collect();
                     let message =
-                        format!("no setting '{key}'; there are agreement.rules, partials, drafts, {}", names.join(", "));
+                        format!("no setting '{key}'; there are agreement.rules, batch, partials, drafts, {}", names.join(", "));
                     return Err(Error::new(ErrorKind::InvalidInput, message));
                 };
                 figure.value.set(value.parse().map_err(|_| wrong("a number"))?);
@@ -147,12 +154,22 @@ impl Settings {
                 return Err(Error::new(ErrorKind::InvalidInput, message));
             }
         }
+        let batch = self.batch;
+        if !(1..=LARGEST_BATCH).contains(&batch) {
+            let message = format!("speech setting batch is {batch}; choose 1 to {LARGEST_BATCH}");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        if self.partials && batch > 1 {
+            let message =
+                format!("speech setting batch is {batch}, and captions that roll are read at once; set partials to false");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         self.agreement.check()
     }
 
     /// Every figure; ranges may depend on other figures.
     fn figures(&mut self) -> Vec<Figure<'_>> {
-        let Self { partials: _, drafts: _, refresh, window, endpoint, agreement, bridged_gap_s } = self;
+        let Self { partials: _, drafts: _, batch: _, refresh, window, endpoint, agreement, bridged_gap_s } = self;
         let (least_s, longest_s, start, silence_s) =
             (refresh.least_s, window.longest_s, f64::from(endpoint.start), endpoint.silence_s);
         let maximum_s = endpoint.maximum_s;
@@ -199,6 +216,7 @@ impl Default for Settings {
         Self {
             partials: true,
             drafts: true,
+            batch: 1,
             refresh: RefreshSettings::default(),
             window: WindowSettings::default(),
             endpoint: EndpointSettings::default(),

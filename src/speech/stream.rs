@@ -1,13 +1,14 @@
 //! One stream of speech: buffers audio, runs the detector, and decodes the open segment when it is due.
 //!
 //! In: 16 kHz audio at absolute positions. Out: `speech` and `caption` events through a callback. Memory is bounded by the longest
-//! segment; a refresh that was not possible in time is skipped, never queued.
+//! segment, and by what is held where several are read at once; a refresh that was not possible in time is skipped, never queued.
 
 use std::sync::Arc;
 
 use super::agreement::{Agreement, Line};
 use super::endpoint::{Endpointer, Transition};
 use super::engine::Engine;
+use super::held::{Held, Segment, Waiting};
 use super::refresh::Schedule;
 use super::settings::Settings;
 use super::window::Context;
@@ -34,6 +35,8 @@ pub struct Stream {
     schedule: Schedule,
     /// The last words of the last segment, and where it ended.
     context: Option<(SamplePosition, SamplePosition, Context)>,
+    /// Segments that wait to be read together.
+    held: Held,
 }
 
 /// The open segment's caption as it rolls.
@@ -74,6 +77,7 @@ impl Stream {
             rolling: None,
             schedule: Schedule::new(settings.refresh.clone(), settings.endpoint.tail_s),
             context: None,
+            held: Held::default(),
             settings,
         })
     }
@@ -148,7 +152,7 @@ impl Stream {
         }
         if !line.reads_as(&rolling.line) {
             rolling.line = line.clone();
-            emit(EventBody::Caption(self.caption(&line, CaptionState::Partial, start, until, Vec::new())));
+            emit(EventBody::Caption(self.caption(self.segment, &line, CaptionState::Partial, start, until, Vec::new())));
         }
         Ok(true)
     }
@@ -163,10 +167,15 @@ impl Stream {
     /// # Errors
     /// `Model` when a graph fails.
     pub fn interrupt(&mut self, engine: &mut Engine, emit: &mut dyn FnMut(EventBody)) -> Result<()> {
-        match self.endpointer.force_end(self.position(), EndReason::Gap) {
-            Some(transition) => self.apply(engine, transition, emit),
-            None => Ok(()),
+        if let Some(transition) = self.endpointer.force_end(self.position(), EndReason::Gap) {
+            self.apply(engine, transition, emit)?;
         }
+        self.read_held(engine, emit)
+    }
+
+    /// Lets an event of another room pass to `emit`, behind the captions that are to come before it.
+    pub fn pass(&mut self, event: EventBody, emit: &mut dyn FnMut(EventBody)) {
+        self.held.event(event, emit);
     }
 
     /// Ends the open segment, if any: no more audio comes.
@@ -181,7 +190,7 @@ impl Stream {
         if let Some(transition) = self.endpointer.force_end(position, EndReason::Stop) {
             self.apply(engine, transition, emit)?;
         }
-        Ok(())
+        self.read_held(engine, emit)
     }
 
     fn take(&mut self, engine: &mut Engine, samples: &[f32], emit: &mut dyn FnMut(EventBody)) -> Result<()> {
@@ -211,6 +220,9 @@ impl Stream {
         for transition in self.endpointer.window(start, start + WINDOW as u64, probability, energy).into_iter().flatten() {
             self.apply(engine, transition, emit)?;
         }
+        if self.held.is_due(self.settings.batch, self.seen_until()) {
+            self.read_held(engine, emit)?;
+        }
         let mut needed = self.endpointer.needed_from(self.seen_until());
         self.context.take_if(|(_, end, _)| needed > *end + samples_in(self.settings.window.context_s));
         if let Some((from, _, _)) = &self.context {
@@ -233,7 +245,7 @@ impl Stream {
             Transition::Start { start } => {
                 self.schedule.open();
                 let agreement = Agreement::new(self.settings.agreement.clone());
-                emit(EventBody::Speech(Speech::Start { segment: self.segment, start }));
+                self.held.event(EventBody::Speech(Speech::Start { segment: self.segment, start }), emit);
                 let close = |(_, end, _): &(SamplePosition, SamplePosition, Context)| {
                     start.since(*end) <= samples_in(self.settings.window.context_s)
                 };
@@ -246,8 +258,13 @@ impl Stream {
                 self.rolling = self.settings.partials.then_some(rolling);
             }
             Transition::End { start, end, reason } => {
-                emit(EventBody::Speech(Speech::End { segment: self.segment, start, end, reason }));
-                self.final_caption(engine, start, end, emit)?;
+                self.held.event(EventBody::Speech(Speech::End { segment: self.segment, start, end, reason }), emit);
+                if self.settings.batch > 1 {
+                    let audio = self.kept(start, end).to_vec();
+                    self.held.segment(Segment { number: self.segment, start, end, audio });
+                } else {
+                    self.final_caption(engine, start, end, emit)?;
+                }
                 self.segment += 1;
             }
         }
@@ -263,9 +280,7 @@ impl Stream {
     ) -> Result<()> {
         let mut rolling = self.rolling.take();
         let window = rolling.as_ref().map_or(start, |rolling| rolling.from);
-        let from = window.since(self.kept_from) as usize;
-        let until = (end.since(self.kept_from) as usize).min(self.audio.len());
-        let audio = &self.audio[from.min(until)..until];
+        let audio = self.kept(window, end);
         let whole = rolling.as_mut().and_then(|rolling| rolling.whole.take().filter(|_| rolling.read_until == end));
         let hypothesis = match (whole, &rolling) {
             (Some(reading), _) => reading,
@@ -278,16 +293,61 @@ impl Stream {
         }
         let fresh = || Agreement::new(self.settings.agreement.clone());
         let shown = rolling.as_ref().is_some_and(|rolling| !rolling.line.text().is_empty());
-        let mut agreement = rolling.map_or_else(fresh, |rolling| rolling.agreement);
+        let agreement = rolling.map_or_else(fresh, |rolling| rolling.agreement);
+        self.tell_final(self.segment, (start, end), agreement, &hypothesis, shown, emit);
+        Ok(())
+    }
+
+    /// Reads the segments that wait and tells all that waits, in its order. Where they cannot be read together they are read one by
+    /// one, up to the one that fails.
+    fn read_held(&mut self, engine: &mut Engine, emit: &mut dyn FnMut(EventBody)) -> Result<()> {
+        let waiting = self.held.take();
+        let pieces: Vec<&[f32]> = waiting.iter().filter_map(Waiting::audio).collect();
+        let mut together = engine.transcriber.transcribe_all(&pieces).ok().map(Vec::into_iter);
+        let mut failed = Ok(());
+        for waiting in waiting {
+            match waiting {
+                Waiting::Event(event) => emit(event),
+                Waiting::Segment(_) if failed.is_err() => (),
+                Waiting::Segment(Segment { number, start, end, audio }) => {
+                    let read = match &mut together {
+                        Some(hypotheses) => Ok(hypotheses.next().unwrap_or_default()),
+                        None => engine.transcriber.transcribe(&audio, Prior::default()),
+                    };
+                    let fresh = Agreement::new(self.settings.agreement.clone());
+                    failed = read.map(|hypothesis| self.tell_final(number, (start, end), fresh, &hypothesis, false, emit));
+                }
+            }
+        }
+        failed
+    }
+
+    /// The segment's last caption; none where nothing was read, unless something was `shown`.
+    fn tell_final(
+        &self,
+        number: u64,
+        (start, end): (SamplePosition, SamplePosition),
+        mut agreement: Agreement,
+        hypothesis: &Hypothesis,
+        shown: bool,
+        emit: &mut dyn FnMut(EventBody),
+    ) {
         let (line, amended) = agreement.finish(&hypothesis.words);
         if shown || !line.text().is_empty() {
-            emit(EventBody::Caption(self.caption(&line, CaptionState::Final, start, end, amended)));
+            emit(EventBody::Caption(self.caption(number, &line, CaptionState::Final, start, end, amended)));
         }
-        Ok(())
+    }
+
+    /// The audio from `start` to `end`, as far as it is kept.
+    fn kept(&self, start: SamplePosition, end: SamplePosition) -> &[f32] {
+        let until = (end.since(self.kept_from) as usize).min(self.audio.len());
+        let from = start.since(self.kept_from) as usize;
+        &self.audio[from.min(until)..until]
     }
 
     fn caption(
         &self,
+        segment: u64,
         line: &Line,
         state: CaptionState,
         start: SamplePosition,
@@ -295,7 +355,7 @@ impl Stream {
         amended: Vec<String>,
     ) -> Caption {
         Caption {
-            segment: self.segment,
+            segment,
             state,
             text: line.text().to_owned(),
             committed: line.committed().to_owned(),
@@ -313,6 +373,7 @@ impl Stream {
         if let Some(transition) = self.endpointer.force_end(self.position(), EndReason::Gap) {
             self.apply(engine, transition, emit)?;
         }
+        self.read_held(engine, emit)?;
         self.audio.clear();
         self.unseen = 0;
         self.kept_from = start;

@@ -20,16 +20,32 @@ START, END = 1, 2
 TOKENS_PER_SECOND = 6.5
 """Moonshine's own bound on the length of a reading; speech stays below it and a loop does not."""
 SAMPLE_RATE_HZ = 16_000
+MASK = "encoder_mask"
+"""The input of `step` that says which frames are a piece's own."""
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What `step` needs to know of the audio: cross-attention by input name; the most tokens it can hold."""
+    """What `step` needs to know of audio: cross-attention and its mask by input name; the most tokens it can hold."""
 
     cross: dict[str, Floats]
     limit: int
+
+
+def beside(pieces: Sequence[Utterance]) -> Utterance:
+    """Several pieces of audio as one batch: what is shorter than the longest is filled up, and masked."""
+    longest = max(piece.cross[MASK].shape[-1] for piece in pieces)
+
+    def filled(piece: Utterance, name: str) -> Floats:
+        value = piece.cross[name]
+        axis, filling = (3, -np.inf) if name == MASK else (2, 0.0)
+        widths = [(0, longest - value.shape[axis] if each == axis else 0) for each in range(value.ndim)]
+        return np.pad(value, widths, constant_values=filling)
+
+    cross = {name: np.concatenate([filled(piece, name) for piece in pieces]) for name in pieces[0].cross}
+    return Utterance(cross, max(piece.limit for piece in pieces))
 
 
 @dataclass(slots=True)
@@ -71,7 +87,8 @@ class Decoder:
         """Encode audio [samples]."""
         cross = self._cross.run(None, {"encoder_hidden_states": self.states(audio)})
         limit = math.ceil(len(audio) / SAMPLE_RATE_HZ * TOKENS_PER_SECOND)
-        return Utterance(dict(zip(self._cross_names, cross, strict=True)), limit)
+        mask = np.zeros((1, 1, 1, cross[0].shape[2]), np.float32)
+        return Utterance(dict(zip(self._cross_names, cross, strict=True)) | {MASK: mask}, limit)
 
     def states(self, audio: Floats) -> Floats:
         """Encoder states [1, frames, hidden] of audio [samples]."""
@@ -82,13 +99,20 @@ class Decoder:
         self, heard: Utterance, tokens: Sequence[int], past: Sequence[Floats]
     ) -> tuple[Floats, list[Floats], Floats]:
         """One call of `step`: logits [tokens, vocabulary], keys and values, attention [heads, tokens, frames]."""
-        feeds = heard.cross | {"input_ids": np.array([tokens], np.int64)} | dict(zip(self._past, past, strict=True))
-        logits, attention, *present = self._step.run(["logits", "cross_attention", *self._present], feeds)
-        return logits[0], present, attention
+        logits, present, attention = self.call_all(heard, [tokens], past)
+        return logits[0], present, attention[0]
 
-    def empty(self) -> list[Floats]:
+    def call_all(
+        self, heard: Utterance, tokens: Sequence[Sequence[int]], past: Sequence[Floats]
+    ) -> tuple[Floats, list[Floats], Floats]:
+        """The same of pieces of audio, as `beside` puts them, as many tokens of each; they are the first axis."""
+        feeds = heard.cross | {"input_ids": np.array(tokens, np.int64)} | dict(zip(self._past, past, strict=True))
+        logits, attention, *present = self._step.run(["logits", "cross_attention", *self._present], feeds)
+        return logits, present, attention
+
+    def empty(self, batch: int = 1) -> list[Floats]:
         """Keys and values of no token."""
-        return [self._nothing] * len(self._past)
+        return [np.repeat(self._nothing, batch, axis=0)] * len(self._past)
 
     def greedy(self, heard: Utterance, draft: Sequence[int] = ()) -> Reading:
         """Decode; a draft is verified in one call, and decoding goes on from where it first differs."""

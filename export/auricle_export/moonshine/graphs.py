@@ -6,11 +6,14 @@
   [1, frames, hidden]
 - `cross_kv`: `encoder_hidden_states` f32 [1, frames, hidden] -> `past_key_values.{i}.encoder.{key,value}` f32
   [1, heads, frames, width]
-- `step`: `input_ids` i64 [1, tokens], past keys and values -> `logits` f32 [1, tokens, vocabulary],
-  `present.{i}.decoder.{key,value}` f32 [1, heads, past + tokens, width], `cross_attention` f32 [chosen heads, tokens,
-  frames]
+- `step`: `input_ids` i64 [batch, tokens], past keys and values, `encoder_mask` f32 [batch, 1, 1, frames] -> `logits`
+  f32 [batch, tokens, vocabulary], `present.{i}.decoder.{key,value}` f32 [batch, heads, past + tokens, width],
+  `cross_attention` f32 [batch, chosen heads, tokens, frames]
 
 A step takes any number of tokens after any number of past ones, none included, each seeing itself and those before it.
+Pieces of audio in a batch are read side by side, as many tokens of each. Keys and values of one that is shorter than
+the longest are filled up, and the mask, added to the scores of the attention to the audio, is 0 where a frame is the
+piece's own and -inf where it is not.
 """
 
 from collections.abc import Sequence
@@ -20,7 +23,7 @@ import onnx
 from onnx import TensorProto
 
 from auricle_export.moonshine.weights import DecoderLayer, EncoderLayer, Floats, Moonshine
-from auricle_export.onnx_graph import GraphWriter, Precision, Products, Quantised
+from auricle_export.onnx_graph import GraphWriter, Precision, Products, Quantised, Shape
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 NORM_EPSILON = 1e-5
@@ -39,6 +42,9 @@ class Writer:
         self.products = Products(self.graph, precision, rows)
         self.precision = precision
         self.model = model
+        self.lines: str | None = None
+        """The shape [batch, tokens] of rows that lie one after the other, [1, batch x tokens, ...], where they do."""
+        self._shapes: dict[tuple[int, ...], Shape] = {}
 
     def ints(self, *values: int) -> str:
         """A constant vector of integers, shared by all who need the same."""
@@ -94,16 +100,31 @@ class Writer:
         across = graph.node("Mul", [swapped, rotation[1]], f"{name}.across")
         return graph.node("Add", [straight, across], name)
 
-    def by_head(self, states: str, heads: int, name: str) -> str:
-        """[1, positions, heads x width] as [1, heads, positions, width]."""
-        shape = self.ints(0, 0, heads, self.model.width)
-        reshaped = self.graph.node("Reshape", [states, shape], f"{name}.apart")
-        return self.graph.node("Transpose", [reshaped], name, perm=[0, 2, 1, 3])
+    def laid_out(self, *last: int) -> Shape:
+        """[batch, tokens, *last], for rows that lie one after the other."""
+        if self.lines is None:
+            raise ValueError("rows do not lie one after the other in this graph")
+        if last not in self._shapes:
+            name = f"=lines.{'_'.join(str(size) for size in last)}"
+            shape = self.graph.node("Concat", [self.lines, self.ints(*last)], name, axis=0)
+            self._shapes[last] = Shape(shape, ("batch", "tokens", *last))
+        return self._shapes[last]
+
+    def by_head(self, states: str, weights: Quantised, heads: int, names: tuple[str, str]) -> str:
+        """The product, named first, as [batch, heads, positions, width], named second."""
+        product, name = names
+        if self.lines is None:
+            together = self.products.product(states, weights, product)
+            shape = self.ints(0, 0, heads, self.model.width)
+            apart = self.graph.node("Reshape", [together, shape], f"{name}.apart")
+        else:
+            apart = self.products.product(states, weights, product, shape=self.laid_out(heads, self.model.width))
+        return self.graph.node("Transpose", [apart], name, perm=[0, 2, 1, 3])
 
     def self_attention(
         self, states: str, layer: EncoderLayer | DecoderLayer, rotation: tuple[str, str]
     ) -> tuple[str, str, str]:
-        """Queries, keys and values f32 [1, heads, positions, width], queries and keys turned."""
+        """Queries, keys and values f32 [batch, heads, positions, width], queries and keys turned."""
         graph, model = self.graph, self.model
         together = Quantised.beside(
             [
@@ -113,14 +134,14 @@ class Writer:
             ]
         )
         count = model.heads
-        heads = self.by_head(self.products.product(states, together, "qkv"), 3 * count, "heads")
+        heads = self.by_head(states, together, 3 * count, ("qkv", "heads"))
         turning, value = graph.nodes("Split", [heads, self.ints(2 * count, count)], ["turning", "value"], axis=1)
         turned = self.rotated(turning, rotation, "turned")
         query, key = graph.nodes("Split", [turned, self.ints(count, count)], ["query", "key"], axis=1)
         return query, key, value
 
     def attended(self, query: str, key: str, value: str, mask: str | None) -> tuple[str, str]:
-        """The values weighed, [1, positions, hidden], and the weights, [1, heads, positions, keys]."""
+        """The values weighed, as states are laid out, and the weights, [batch, heads, positions, keys]."""
         graph = self.graph
         across = graph.node("Transpose", [key], "key_across", perm=[0, 1, 3, 2])
         scores = graph.node("MatMul", [query, across], "scores")
@@ -129,7 +150,10 @@ class Writer:
         weights = graph.node("Softmax", [scores], "weights", axis=-1)
         weighed = graph.node("MatMul", [weights, value], "weighed")
         joined = graph.node("Transpose", [weighed], "joined", perm=[0, 2, 1, 3])
-        return graph.node("Reshape", [joined, self.ints(0, 0, self.model.hidden)], "context"), weights
+        if self.lines is None:
+            return graph.node("Reshape", [joined, self.ints(0, 0, self.model.hidden)], "context"), weights
+        context = graph.node("Reshape", [joined, self.ints(1, -1, self.model.hidden)], "context")
+        return graph.sized(context, FLOAT, [1, "rows", self.model.hidden]), weights
 
 
 def stem(model: Moonshine, precision: Precision) -> onnx.ModelProto:
@@ -241,8 +265,7 @@ def cross_kv(model: Moonshine, precision: Precision) -> onnx.ModelProto:
     states = graph.input("encoder_hidden_states", FLOAT, [1, "frames", model.hidden])
     every = Quantised.beside([part for layer in model.decoder for part in (layer.cross_key, layer.cross_value)])
     parts = 2 * len(model.decoder)
-    product = writer.products.product(states, every, "keys_and_values")
-    heads = writer.by_head(product, parts * model.heads, "heads")
+    heads = writer.by_head(states, every, parts * model.heads, ("keys_and_values", "heads"))
     names = [f"past_key_values.{i}.encoder.{what}" for i in range(len(model.decoder)) for what in ("key", "value")]
     graph.nodes("Split", [heads, writer.ints(*[model.heads] * parts)], [f"={name}" for name in names], axis=1)
     for name in names:
@@ -252,9 +275,9 @@ def cross_kv(model: Moonshine, precision: Precision) -> onnx.ModelProto:
 
 def step(model: Moonshine, precision: Precision, alignment_heads: Heads) -> onnx.ModelProto:
     """Tokens to logits, with the keys and values of the tokens before them."""
-    writer = Writer("moonshine_step", model, precision, "tokens")
+    writer = Writer("moonshine_step", model, precision, "rows")
     graph = writer.graph
-    tokens = graph.input("input_ids", INT64, [1, "tokens"])
+    tokens = graph.input("input_ids", INT64, ["batch", "tokens"])
     past: list[tuple[str, ...]] = []
     for index in range(len(model.decoder)):
         names = [
@@ -262,8 +285,10 @@ def step(model: Moonshine, precision: Precision, alignment_heads: Heads) -> onnx
         ]
         for name in names:
             length = "past" if ".decoder." in name else "frames"
-            graph.input(name, FLOAT, [1, model.heads, length, model.width])
+            graph.input(name, FLOAT, ["batch", model.heads, length, model.width])
         past.append(tuple(names))
+    encoder_mask = graph.input("encoder_mask", FLOAT, ["batch", 1, 1, "frames"])
+    writer.lines = graph.node("Shape", [tokens], "lines")
     table = writer.products.constant(model.projection, "logits")
     states = _embedded(writer, tokens, table)
     positions, mask = _positions(writer, tokens, past[0][0])
@@ -281,9 +306,8 @@ def step(model: Moonshine, precision: Precision, alignment_heads: Heads) -> onnx
             states = graph.node("Add", [states, projected], "residual")
         with graph.scope(f"layers.{index}.cross_attn"):
             normed = writer.norm(states, layer.cross_norm, "norm")
-            projected = writer.products.product(normed, _for_softmax(layer.cross_query, model), "q")
-            query = writer.by_head(projected, model.heads, "query")
-            context, weights = writer.attended(query, cross_key, cross_value, None)
+            query = writer.by_head(normed, _for_softmax(layer.cross_query, model), model.heads, ("q", "query"))
+            context, weights = writer.attended(query, cross_key, cross_value, encoder_mask)
             chosen = [head for of_layer, head in alignment_heads if of_layer == index]
             if chosen:
                 aligned.append(graph.node("Gather", [weights, writer.ints(*chosen)], "aligned", axis=1))
@@ -292,26 +316,26 @@ def step(model: Moonshine, precision: Precision, alignment_heads: Heads) -> onnx
         with graph.scope(f"layers.{index}.mlp"):
             states = _gated(writer, states, layer)
     normed = writer.norm(states, model.decoder_norm, "norm")
-    writer.products.product(normed, model.projection, "=logits", table)
-    graph.output("logits", FLOAT, [1, "tokens", model.vocabulary])
+    writer.products.product(normed, model.projection, "=logits", table, writer.laid_out(model.vocabulary))
+    graph.output("logits", FLOAT, ["batch", "tokens", model.vocabulary])
     for index in range(len(model.decoder)):
         for what in ("key", "value"):
-            graph.output(f"present.{index}.decoder.{what}", FLOAT, [1, model.heads, "present", model.width])
+            graph.output(f"present.{index}.decoder.{what}", FLOAT, ["batch", model.heads, "present", model.width])
     # Layers come in their order, heads within one in the order asked for; the output has all in the order asked for.
     joined = graph.node("Concat", aligned, "alignment.layers", axis=1) if len(aligned) > 1 else aligned[0]
     come = sorted(range(len(alignment_heads)), key=lambda place: alignment_heads[place][0])
     order = writer.ints(*(come.index(place) for place in range(len(come))))
-    chosen_heads = graph.node("Gather", [joined, order], "alignment.heads", axis=1)
-    graph.node("Squeeze", [chosen_heads, writer.ints(0)], "=cross_attention")
-    graph.output("cross_attention", FLOAT, [len(alignment_heads), "tokens", "frames"])
+    graph.node("Gather", [joined, order], "=cross_attention", axis=1)
+    graph.output("cross_attention", FLOAT, ["batch", len(alignment_heads), "tokens", "frames"])
     return graph.finish()
 
 
 def _embedded(writer: Writer, tokens: str, table: str) -> str:
-    """Tokens [1, tokens] as states [1, tokens, hidden]: columns of the projection, which is the embedding."""
+    """Tokens [batch, tokens] as states [1, rows, hidden]: columns of the projection, which is the embedding."""
     graph, weights = writer.graph, writer.model.projection
     with graph.scope("embedding"):
-        columns = graph.node("Gather", [table, tokens], "columns", axis=1)
+        line = graph.node("Reshape", [tokens, writer.ints(1, -1)], "tokens")
+        columns = graph.node("Gather", [table, graph.sized(line, INT64, [1, "rows"])], "columns", axis=1)
         rows = graph.node("Transpose", [columns], "rows", perm=[1, 2, 0])
         if writer.precision == "fp32":
             return rows

@@ -1,12 +1,13 @@
-//! The decoder of one utterance at a time: the graphs `cross_kv` and `step` with the keys and values between them.
+//! The decoder of one piece of audio, or of several side by side: the graphs `cross_kv` and `step` with the keys and values between.
 //!
-//! In: the encoder's states, then tokens. Out: [`Rows`], what follows each token and where in the audio it looked. Keys and values
-//! stay in the memory of the device, bound from one step to the next; only a cut takes them through the host.
+//! In: the encoder's states, then tokens, as many for each piece. Out: [`Rows`], what follows each token and where in the audio it
+//! looked. A step reads its weights once, for however many pieces. Keys and values stay in the memory of the device, bound from one
+//! step to the next; only a cut takes them through the host.
 
 use ort::memory::AllocationDevice;
 use ort::value::{DynTensorRef, DynValue, Tensor};
 
-use super::layout::{ATTENTION, CROSS, LOGITS, Layout, SELF, STATES, TOKENS};
+use super::layout::{ATTENTION, CROSS, LOGITS, Layout, MASK, SELF, STATES, TOKENS};
 use crate::decode::alignment::Attention;
 use crate::decode::greedy::{self, Choice};
 use crate::error::Result;
@@ -20,10 +21,14 @@ pub(super) struct Decoder {
     layout: Layout,
     self_names: Vec<String>,
     cross_names: Vec<String>,
-    /// Keys and values of the tokens so far, [1, heads, length, width] each, in the order of `self_names`.
+    /// Keys and values of the tokens so far, [pieces, heads, length, width] each, in the order of `self_names`.
     past: Vec<DynValue>,
-    /// Tokens so far, the start token included.
+    /// Tokens so far of each piece, the start token included.
     length: usize,
+    /// Keys and values of the audio, [pieces, heads, frames of the longest, width] each, in the order of `cross_names`.
+    cross: Vec<DynValue>,
+    /// Frames of each piece.
+    frames: Vec<usize>,
 }
 
 /// What a step says of each token it was given.
@@ -31,6 +36,10 @@ pub(super) struct Decoder {
 pub(super) struct Rows {
     logits: DynValue,
     attention: Option<DynValue>,
+    /// Tokens of each piece.
+    tokens: usize,
+    /// Frames of each piece.
+    frames: Vec<usize>,
 }
 
 impl Decoder {
@@ -52,6 +61,8 @@ impl Decoder {
             cross_names,
             past: Vec::new(),
             length: 0,
+            cross: Vec::new(),
+            frames: Vec::new(),
             layout,
         })
     }
@@ -61,31 +72,47 @@ impl Decoder {
         self.step.graph().settings()
     }
 
-    /// Starts on an utterance: the encoder's states, [1, frames, hidden].
+    /// Starts on one or more pieces of audio: the encoder's states of each, [1, frames, hidden].
     ///
     /// # Errors
-    /// `Model` with what ONNX Runtime says.
-    pub fn begin(&mut self, states: &DynValue) -> Result<()> {
+    /// `Model` with what ONNX Runtime says, or when states have another shape than they must.
+    pub fn begin(&mut self, states: &[DynValue]) -> Result<()> {
         self.end();
-        self.cross_kv.give(STATES, states)?;
-        let made = self.cross_kv.run()?;
-        for (name, value) in self.cross_names.iter().zip(&made) {
-            self.step.give(name, value)?;
+        self.frames = states.iter().map(|states| self.frames_of(states)).collect::<Result<_>>()?;
+        let mut made = Vec::with_capacity(states.len());
+        for states in states {
+            self.cross_kv.give(STATES, states)?;
+            let of_piece = self.cross_kv.run();
+            self.cross_kv.release();
+            made.push(of_piece?.into_iter());
         }
-        self.cross_kv.release();
+        let longest = self.longest();
+        for _ in &self.cross_names {
+            let values: Vec<DynValue> = made.iter_mut().filter_map(Iterator::next).collect();
+            let beside = |values: &[DynValue]| {
+                let all: Vec<_> = values.iter().zip(&self.frames).map(|(value, frames)| (value, 0, *frames)).collect();
+                self.gathered(&all, longest)
+            };
+            self.cross.push(match <[DynValue; 1]>::try_from(values) {
+                Ok([value]) => value,
+                Err(values) => beside(&values)?,
+            });
+        }
         let Layout { heads, width, .. } = self.layout;
-        let nothing = || self.host_tensor([1, heads, 0, width], Vec::new());
+        let nothing = || self.host_tensor(vec![self.frames.len(), heads, 0, width], Vec::new());
         self.past = self.self_names.iter().map(|_| nothing()).collect::<Result<_>>()?;
-        Ok(())
+        self.give_audio()
     }
 
-    /// Reads on by `tokens`.
+    /// Reads on by `tokens`, as many of each piece, one piece after the other.
     ///
     /// # Errors
     /// `Model` with what ONNX Runtime says, or when an output has another shape than it must.
     pub fn step(&mut self, tokens: &[u32]) -> Result<Rows> {
+        let pieces = self.frames.len();
+        let count = tokens.len() / pieces.max(1);
         let ids: Vec<i64> = tokens.iter().copied().map(i64::from).collect();
-        let ids = Tensor::from_array(([1, tokens.len()], ids)).map_err(|error| failed_run(self.step.graph().name(), &error))?;
+        let ids = Tensor::from_array(([pieces, count], ids)).map_err(|error| failed_run(self.step.graph().name(), &error))?;
         self.step.give(TOKENS, &ids)?;
         for (name, value) in self.self_names.iter().zip(&self.past) {
             self.step.give(name, value)?;
@@ -93,60 +120,124 @@ impl Decoder {
         let mut outputs = self.step.run()?;
         let attention = if self.layout.attention { outputs.pop() } else { None };
         self.past = outputs.split_off(1);
-        self.length += tokens.len();
+        self.length += count;
         let logits = outputs.pop().ok_or_else(|| self.step.graph().error("did not give logits"))?;
-        self.check(LOGITS, &logits, [Some(1), Some(tokens.len()), Some(self.layout.vocabulary)])?;
+        self.check(LOGITS, &logits, &[Some(pieces), Some(count), Some(self.layout.vocabulary)])?;
         if let Some(attention) = &attention {
-            self.check(ATTENTION, attention, [None, Some(tokens.len()), None])?;
+            self.check(ATTENTION, attention, &[Some(pieces), None, Some(count), Some(self.longest())])?;
         }
-        Ok(Rows { logits, attention })
+        Ok(Rows { logits, attention, tokens: count, frames: self.frames.clone() })
     }
 
-    /// Forgets every token but the first `length`.
+    /// Forgets every token but the first `length` of each piece.
     ///
     /// # Errors
     /// `Model` with what ONNX Runtime says.
     pub fn keep(&mut self, length: usize) -> Result<()> {
-        if length >= self.length {
-            return Ok(());
+        if length < self.length {
+            let every: Vec<usize> = (0..self.frames.len()).collect();
+            self.past = self.cut(&self.past, &every, (self.length, length))?;
+            self.length = length;
         }
-        let Layout { heads, width, .. } = self.layout;
-        let failed = |error: ort::Error| failed_run(self.step.graph().name(), &error);
-        let mut kept = Vec::with_capacity(self.past.len());
-        for value in &self.past {
-            let value: DynTensorRef = value.view().downcast().map_err(failed)?;
-            let on_host = value.memory_info().is_cpu_accessible();
-            let copy = if on_host { None } else { Some(value.to(AllocationDevice::CPU, 0).map_err(failed)?) };
-            let (_, values) = match &copy {
-                Some(copy) => copy.try_extract_tensor::<f32>(),
-                None => value.try_extract_tensor(),
-            }
-            .map_err(failed)?;
-            let mut cut = Vec::with_capacity(heads * length * width);
-            for head in values.chunks_exact(self.length * width) {
-                cut.extend_from_slice(&head[..length * width]);
-            }
-            kept.push(self.host_tensor([1, heads, length, width], cut)?);
-        }
-        self.past = kept;
-        self.length = length;
         Ok(())
     }
 
-    /// Lets go of the utterance, so that nothing of it is held until the next.
+    /// Forgets every piece but `pieces`, which are then numbered in their order from 0.
+    ///
+    /// # Errors
+    /// `Model` with what ONNX Runtime says.
+    pub fn keep_pieces(&mut self, pieces: &[usize]) -> Result<()> {
+        let longest = self.longest();
+        self.past = self.cut(&self.past, pieces, (self.length, self.length))?;
+        self.frames = pieces.iter().filter_map(|piece| self.frames.get(*piece)).copied().collect();
+        self.cross = self.cut(&self.cross, pieces, (longest, self.longest()))?;
+        self.give_audio()
+    }
+
+    /// Lets go of the audio, so that nothing of it is held until the next.
     pub fn end(&mut self) {
         self.cross_kv.release();
         self.step.release();
         self.past.clear();
         self.length = 0;
+        self.cross.clear();
+        self.frames.clear();
     }
 
-    fn host_tensor(&self, shape: [usize; 4], values: Vec<f32>) -> Result<DynValue> {
+    /// Frames of the longest piece.
+    fn longest(&self) -> usize {
+        self.frames.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Binds what is known of the audio, until it is bound anew.
+    fn give_audio(&mut self) -> Result<()> {
+        let longest = self.longest();
+        let mut mask = vec![0.0; self.frames.len() * longest];
+        for (own, mask) in self.frames.iter().zip(mask.chunks_exact_mut(longest.max(1))) {
+            mask[*own..].fill(f32::NEG_INFINITY);
+        }
+        let mask = self.host_tensor(vec![self.frames.len(), 1, 1, longest], mask)?;
+        self.step.give(MASK, &mask)?;
+        for (name, value) in self.cross_names.iter().zip(&self.cross) {
+            self.step.give(name, value)?;
+        }
+        Ok(())
+    }
+
+    fn frames_of(&self, states: &DynValue) -> Result<usize> {
+        let shape = states.dtype().tensor_shape().map_or(&[][..], |shape| &shape[..]);
+        match shape {
+            &[1, frames, _] if frames > 0 => Ok(frames as usize),
+            _ => Err(self.cross_kv.graph().error(format!("input '{STATES}': expected [1, frames, hidden], found {shape:?}"))),
+        }
+    }
+
+    /// Of keys and values of `length.0` positions the first `length.1`, of `pieces` alone.
+    fn cut(&self, values: &[DynValue], pieces: &[usize], length: (usize, usize)) -> Result<Vec<DynValue>> {
+        let cut = |value: &DynValue| {
+            let kept: Vec<_> = pieces.iter().map(|piece| (value, *piece, length.0)).collect();
+            self.gathered(&kept, length.1)
+        };
+        values.iter().map(cut).collect()
+    }
+
+    /// Keys or values one after the other, each cut or filled up to `length` positions: those of a piece in a value of so many.
+    fn gathered(&self, from: &[(&DynValue, usize, usize)], length: usize) -> Result<DynValue> {
+        let Layout { heads, width, .. } = self.layout;
+        let mut gathered = Vec::with_capacity(from.len() * heads * length * width);
+        for (value, piece, own) in from {
+            self.on_host(value, |values| {
+                for head in values.chunks_exact((own * width).max(1)).skip(piece * heads).take(heads) {
+                    let filled = gathered.len() + length * width;
+                    gathered.extend_from_slice(&head[..length.min(*own) * width]);
+                    gathered.resize(filled, 0.0);
+                }
+            })?;
+        }
+        self.host_tensor(vec![from.len(), heads, length, width], gathered)
+    }
+
+    /// Shows `with` the floats of a value, wherever they lie.
+    fn on_host(&self, value: &DynValue, with: impl FnOnce(&[f32])) -> Result<()> {
+        let failed = |error: ort::Error| failed_run(self.step.graph().name(), &error);
+        let value: DynTensorRef = value.view().downcast().map_err(failed)?;
+        let on_host = value.memory_info().is_cpu_accessible();
+        let copy = if on_host { None } else { Some(value.to(AllocationDevice::CPU, 0).map_err(failed)?) };
+        let (_, values) = match &copy {
+            Some(copy) => copy.try_extract_tensor::<f32>(),
+            None => value.try_extract_tensor(),
+        }
+        .map_err(failed)?;
+        with(values);
+        Ok(())
+    }
+
+    fn host_tensor(&self, shape: Vec<usize>, values: Vec<f32>) -> Result<DynValue> {
         let tensor = Tensor::from_array((shape, values));
         Ok(tensor.map_err(|error| failed_run(self.step.graph().name(), &error))?.into_dyn())
     }
 
-    fn check(&self, name: &str, value: &DynValue, expected: [Option<usize>; 3]) -> Result<()> {
+    fn check(&self, name: &str, value: &DynValue, expected: &[Option<usize>]) -> Result<()> {
         let found = value.dtype().tensor_shape().map_or(&[][..], |shape| &shape[..]);
         let fits = |(expected, found): (&Option<usize>, &i64)| expected.is_none_or(|size| usize::try_from(*found) == Ok(size));
         if found.len() == expected.len() && expected.iter().zip(found).all(fits) {
@@ -159,18 +250,23 @@ impl Decoder {
 }
 
 impl Rows {
-    /// The likeliest token after token `row` of the step; `None` when no logit is finite or there is no such row.
-    pub fn choice(&self, row: usize) -> Option<Choice> {
+    /// The likeliest token after token `row` of `piece` in the step; `None` when no logit is finite or there is no such row.
+    pub fn choice(&self, piece: usize, row: usize) -> Option<Choice> {
         let (shape, logits) = self.logits.try_extract_tensor::<f32>().ok()?;
         let vocabulary = usize::try_from(*shape.last()?).ok()?;
-        greedy::choose(logits.chunks_exact(vocabulary.max(1)).nth(row)?)
+        greedy::choose(logits.chunks_exact(vocabulary.max(1)).nth(piece * self.tokens + row)?)
     }
 
-    /// Adds to `attention` where in the audio token `row` of the step looked.
-    pub fn looked(&self, row: usize, attention: &mut Attention) {
+    /// Adds to `attention` where in its audio token `row` of `piece` looked.
+    pub fn looked(&self, piece: usize, row: usize, attention: &mut Attention) {
         let weights = self.attention.as_ref().and_then(|weights| weights.try_extract_tensor::<f32>().ok());
-        let Some((shape, weights)) = weights else { return };
-        let &[heads, tokens, frames] = &shape[..] else { return };
-        attention.push(weights, [heads, tokens, frames].map(|size| usize::try_from(size).unwrap_or(0)), row);
+        let (Some((shape, weights)), Some(&own)) = (weights, self.frames.get(piece)) else { return };
+        let &[_, heads, tokens, frames] = &shape[..] else { return };
+        let [heads, tokens, frames] = [heads, tokens, frames].map(|size| usize::try_from(size).unwrap_or(0));
+        let mut looked = Vec::with_capacity(heads * own);
+        for head in weights.chunks_exact((tokens * frames).max(1)).skip(piece * heads).take(heads) {
+            looked.extend_from_slice(head.get(row * frames..row * frames + own).unwrap_or_default());
+        }
+        attention.push(&looked, [heads, 1, own], 0);
     }
 }

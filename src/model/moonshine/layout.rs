@@ -28,11 +28,13 @@ pub(super) const VARIANCE: &str = "variance";
 pub(super) const ENCODED: &str = "last_hidden_state";
 /// The same as the input of `cross_kv`.
 pub(super) const STATES: &str = "encoder_hidden_states";
-/// Tokens that `step` takes, [1, tokens].
+/// Tokens that `step` takes, [batch, tokens].
 pub(super) const TOKENS: &str = "input_ids";
-/// What follows each of them, [1, tokens, vocabulary].
+/// Which frames are those of a piece of audio, and which fill it up to the longest of its batch: 0 or -infinity, [batch, 1, 1, frames].
+pub(super) const MASK: &str = "encoder_mask";
+/// What follows each of them, [batch, tokens, vocabulary].
 pub(super) const LOGITS: &str = "logits";
-/// Where in the audio each of them looked, [alignment heads, tokens, frames]; a graph may lack it.
+/// Where in the audio each of them looked, [batch, alignment heads, tokens, frames]; a graph may lack it.
 pub(super) const ATTENTION: &str = "cross_attention";
 /// The decoder's attention to its own tokens, whose keys and values grow.
 pub(super) const SELF: &str = "decoder";
@@ -75,8 +77,8 @@ impl Layout {
         let layers = (0..LARGEST[0]).take_while(|&layer| step.has_input(&past(layer, SELF, KEY))).count();
         let alignment_heads = alignment_heads.filter(|_| step.has_output(ATTENTION));
         let layout = Self { layers, heads, width, vocabulary, attention: alignment_heads.is_some() };
-        let sequence = || [Is(1), Is(heads), Any, Is(width)];
-        let ports = |names: Vec<String>| names.into_iter().map(move |name| Port::f32(name, sequence()));
+        let ports =
+            |names: Vec<String>, batch| names.into_iter().map(move |name| Port::f32(name, [batch, Is(heads), Any, Is(width)]));
 
         let states = Port::f32(STATES, [Is(1), Any, Any]);
         let convolved = Port::f32(CONVOLVED, [Is(1), Any, Any]);
@@ -84,13 +86,13 @@ impl Layout {
         stem.expect(&[Port::f32(AUDIO, [Is(1), Any])], &[convolved.clone(), of_slices(MEANS), of_slices(SQUARES)])?;
         let statistics = [Port::f32(MEAN, [Is(1)]), Port::f32(VARIANCE, [Is(1)])];
         encoder.expect(&[&[convolved], &statistics[..]].concat(), &[Port::f32(ENCODED, [Is(1), Any, Any])])?;
-        cross_kv.expect(std::slice::from_ref(&states), &ports(layout.past_names(CROSS)).collect::<Vec<_>>())?;
-        let mut inputs = vec![Port::i64(TOKENS, [Is(1), Any])];
-        inputs.extend(ports(layout.past_names(SELF)));
-        inputs.extend(ports(layout.past_names(CROSS)));
-        let mut outputs = vec![Port::f32(LOGITS, [Is(1), Any, Is(vocabulary)])];
-        outputs.extend(ports(layout.present_names()));
-        outputs.extend(alignment_heads.map(|heads| Port::f32(ATTENTION, [Is(heads), Any, Any])));
+        cross_kv.expect(std::slice::from_ref(&states), &ports(layout.past_names(CROSS), Is(1)).collect::<Vec<_>>())?;
+        let mut inputs = vec![Port::i64(TOKENS, [Any, Any]), Port::f32(MASK, [Any, Is(1), Is(1), Any])];
+        inputs.extend(ports(layout.past_names(SELF), Any));
+        inputs.extend(ports(layout.past_names(CROSS), Any));
+        let mut outputs = vec![Port::f32(LOGITS, [Any, Any, Is(vocabulary)])];
+        outputs.extend(ports(layout.present_names(), Any));
+        outputs.extend(alignment_heads.map(|heads| Port::f32(ATTENTION, [Any, Is(heads), Any, Any])));
         step.expect(&inputs, &outputs)?;
 
         agree((stem, CONVOLVED), (encoder, CONVOLVED))?;
@@ -116,7 +118,7 @@ fn past(layer: usize, attention: &str, part: &str) -> String {
 /// Heads and values a head, from the first input of keys.
 fn heads_and_width(step: &Graph) -> Result<(usize, usize)> {
     let name = past(0, SELF, KEY);
-    let expected = "f32 [1, heads, any, width] with heads and width fixed";
+    let expected = "f32 [any, heads, any, width] with heads and width fixed";
     let Some(input) = step.inputs().iter().find(|input| input.name() == name) else {
         return Err(
             step.error(format!("input '{name}': expected {expected}, found no such input; it is not a Moonshine step graph"))

@@ -3,13 +3,15 @@
 //! In: 16 kHz audio and a draft of what it says. Out: a [`Hypothesis`]. Four graphs: `stem` (audio -> its first two
 //! convolutions), `encoder` (these -> states), `cross_kv` (states -> the cross-attention's keys and values, once an utterance) and
 //! `step` (tokens -> what follows each). `step` takes several tokens at once, so a draft, such as what was read 0.3 s of audio ago,
-//! is verified in one step instead of read again; and of audio that was heard before, `stem` hears only what is new.
+//! is verified in one step instead of read again; and of audio that was heard before, `stem` hears only what is new. Where several
+//! pieces of audio are at hand, `step` takes a token of each (`together.rs`).
 
 mod decoder;
 mod guess;
 mod layout;
 mod reading;
 mod stem;
+mod together;
 
 use std::sync::Arc;
 
@@ -111,21 +113,43 @@ impl Moonshine {
         Ok(moonshine)
     }
 
+    /// How many tokens `audio` can hold at most; `None` where it is too short to hold a word.
+    fn limit(&self, audio: &[f32]) -> Result<Option<usize>> {
+        if audio.len() > LONGEST_SAMPLES {
+            let message = format!(
+                "{}: {} samples at once, at most {LONGEST_SAMPLES}; cut the speech into segments",
+                self.name,
+                audio.len()
+            );
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        let seconds = audio.len() as f64 / f64::from(SAMPLE_RATE);
+        let limit = (seconds * self.parameters.tokens_per_second).ceil() as usize;
+        Ok((audio.len() >= SHORTEST_SAMPLES).then_some(limit))
+    }
+
     /// Reads `audio` with digital silence around it.
     fn read(&mut self, audio: &[f32], silence: Silence, prior: Prior<'_>, limit: usize) -> Result<(Reading, Attention)> {
+        let states = self.hear(audio, silence)?;
         let mut watch = Stopwatch::start();
-        let mut heard = vec![0.0; silence.before_frames * FRAME_SAMPLES];
-        heard.extend_from_slice(audio);
-        let heard_until = heard.len();
-        heard.resize(heard_until + silence.after_samples, 0.0);
-        let states = self.encode(&heard, heard_until)?;
-        self.time.encode = self.time.encode + watch.lap();
-        let decoded = self.decoder.begin(&states).and_then(|()| self.decode(prior, limit));
+        let decoded = self.decoder.begin(&[states]).and_then(|()| self.decode(prior, limit));
         self.decoder.end();
         self.time.decode = self.time.decode + watch.lap();
         let (reading, mut attention) = decoded?;
         attention.skip(silence.before_frames);
         Ok((reading, attention))
+    }
+
+    /// The states of `audio` with digital silence around it, [1, frames, hidden].
+    fn hear(&mut self, audio: &[f32], silence: Silence) -> Result<DynValue> {
+        let mut watch = Stopwatch::start();
+        let mut heard = vec![0.0; silence.before_frames * FRAME_SAMPLES];
+        heard.extend_from_slice(audio);
+        let heard_until = heard.len();
+        heard.resize(heard_until + silence.after_samples, 0.0);
+        let states = self.encode(&heard, heard_until);
+        self.time.encode = self.time.encode + watch.lap();
+        states
     }
 
     /// The states of audio, [1, frames, hidden]; it may go on after `heard_until`.
@@ -163,11 +187,9 @@ impl Moonshine {
             next = loop {
                 let choice = match guess.given() {
                     Some(token) => Choice { token, probability: 1.0 },
-                    None => rows
-                        .choice(row)
-                        .ok_or_else(|| Error::new(ErrorKind::Model, format!("{}: gave no finite logit", self.name)))?,
+                    None => rows.choice(0, row).ok_or_else(|| no_finite_logit(&self.name))?,
                 };
-                rows.looked(row, &mut attention);
+                rows.looked(0, row, &mut attention);
                 if !reading.take(choice) {
                     return Ok((reading, attention));
                 }
@@ -180,6 +202,21 @@ impl Moonshine {
             self.decoder.keep(read)?;
         }
     }
+
+    /// The words of what was read in `audio`, of which the first `given` tokens were given.
+    fn spell(&mut self, audio: &[f32], (reading, attention): &(Reading, Attention), given: usize) -> Hypothesis {
+        let mut watch = Stopwatch::start();
+        let pieces: Vec<&[u8]> = reading.tokens().iter().map(|choice| self.tokenizer.bytes(choice.token)).collect();
+        let word_times = self.parameters.word_times.as_ref();
+        let said = word_times.map_or_else(Vec::new, |word_times| word_times.spans(attention, &pieces, audio));
+        let hypothesis = Hypothesis::spell(reading.tokens(), given, &said, self.parameters.confidence_odds, &self.tokenizer);
+        self.time.align = self.time.align + watch.lap();
+        hypothesis
+    }
+}
+
+fn no_finite_logit(model: &str) -> Error {
+    Error::new(ErrorKind::Model, format!("{model}: gave no finite logit"))
 }
 
 impl Transcriber for Moonshine {
@@ -192,35 +229,18 @@ impl Transcriber for Moonshine {
     }
 
     fn transcribe(&mut self, audio: &[f32], prior: Prior<'_>) -> Result<Hypothesis> {
-        if audio.len() < SHORTEST_SAMPLES {
-            return Ok(Hypothesis::default());
-        }
-        if audio.len() > LONGEST_SAMPLES {
-            let message = format!(
-                "{}: {} samples at once, at most {LONGEST_SAMPLES}; cut the speech into segments",
-                self.name,
-                audio.len()
-            );
-            return Err(Error::new(ErrorKind::InvalidInput, message));
-        }
-        let seconds = audio.len() as f64 / f64::from(SAMPLE_RATE);
-        let limit = (seconds * self.parameters.tokens_per_second).ceil() as usize;
-
+        let Some(limit) = self.limit(audio)? else { return Ok(Hypothesis::default()) };
         self.time.readings += 1;
         let mut read = self.read(audio, SILENCE, prior, limit)?;
         if read.0.tokens().is_empty() {
             // Short words are now and then not heard between so much silence.
             read = self.read(audio, NO_SILENCE, prior, limit)?;
         }
-        let (reading, attention) = read;
-        let mut watch = Stopwatch::start();
-        let pieces: Vec<&[u8]> = reading.tokens().iter().map(|choice| self.tokenizer.bytes(choice.token)).collect();
-        let word_times = self.parameters.word_times.as_ref();
-        let said = word_times.map_or_else(Vec::new, |word_times| word_times.spans(&attention, &pieces, audio));
-        let hypothesis =
-            Hypothesis::spell(reading.tokens(), prior.given.len(), &said, self.parameters.confidence_odds, &self.tokenizer);
-        self.time.align = self.time.align + watch.lap();
-        Ok(hypothesis)
+        Ok(self.spell(audio, &read, prior.given.len()))
+    }
+
+    fn transcribe_all(&mut self, pieces: &[&[f32]]) -> Result<Vec<Hypothesis>> {
+        self.read_together(pieces)
     }
 
     fn reading_time(&self) -> ReadingTime {
