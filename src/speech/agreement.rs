@@ -349,7 +349,7 @@ mod tests {
 
     /// One rule: so many readings over 0.6 s.
     fn lasting(passes: u32) -> AgreementSettings {
-        let rules = vec![CommitRule { passes, lasting_s: 0.6, after_s: 0.0, probability: 0.0 }];
+        let rules = vec![CommitRule { passes, lasting_s: 0.6, after_s: 0.0, probability: 0.0, around: 0.0 }];
         AgreementSettings { rules, ..AgreementSettings::default() }
     }
 
@@ -383,6 +383,18 @@ mod tests {
         assert_eq!(read(&mut unsure, 0.5, 0.8), "");
         assert_eq!(read(&mut unsure, 0.5, 0.85), "", "three readings, but not yet over half a second");
         assert_eq!(read(&mut unsure, 0.5, 0.9), "We meet");
+    }
+
+    #[test]
+    fn a_doubtful_word_among_doubtful_ones_waits_for_the_last_rule() {
+        let mut words = said("We meet", &[0, 1_600, 4_800]);
+        words.iter_mut().for_each(|word| (word.probability, word.weakest) = (0.5, 0.5));
+        let mut agreement = Agreement::new(AgreementSettings::default());
+        let mut committed_at = |until: f64| agreement.update(&words, at(until)).committed().to_owned();
+        for step in 0..8 {
+            assert_eq!(committed_at(0.5 + 0.25 * f64::from(step)), "", "{step}");
+        }
+        assert_eq!(committed_at(2.5), "We meet", "agreed on for two seconds");
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub struct CommitRule {
 /// The rules of commitment: a word is committed by the first that it meets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgreementSettings {
-    /// 2 readings, 0.2 s after the word, 0.7 for a word that they are sure of; 3 readings over 0.5 s for another.
+    /// 2 readings and 0.2 s after the word for one that is sure, .7; 3 over 0.5 s for another whose surroundings are, .7; 4 over 2 s for
+    /// the rest, which is what noise leaves.
     pub rules: Vec<CommitRule>,
     /// The last words of a reading are shown when they are at least so probable, 0 to 1: 0.3. They may not have been said to their end.
     pub shown_probability: f32,

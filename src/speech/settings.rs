@@ -97,8 +97,7 @@ impl Value<'_> {
 /// Most segments that are read at once.
 const LARGEST_BATCH: usize = 64;
 /// What `agreement.rules` looks like.
-const RULES: &str =
-    "rules of the form passes/lasting_s/after_s/probability or passes/lasting_s/after_s/probability/around, with commas between";
+const RULES: &str = "rules passes/lasting_s/after_s/probability, after which /around may stand, with commas between";
 
 impl Settings {
     /// The settings of `preset`.
@@ -107,7 +106,7 @@ impl Settings {
         match preset {
             Preset::Default => settings,
             Preset::LowPower => {
-                let refresh = RefreshSettings { least_s: 0.4, most_s: 0.9, ..settings.refresh };
+                let refresh = RefreshSettings { least_s: 0.32, most_s: 0.9, ..settings.refresh };
                 Self { refresh, ..settings }
             }
         }

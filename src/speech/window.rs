@@ -11,9 +11,9 @@ use crate::time::samples_in;
 /// How much is read; every figure is a default that can be changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowSettings {
-    /// Seconds of audio that are read, at most, as long as enough of it is committed: 3.
+    /// Seconds of audio that are read, at most, as long as enough of it is committed: 2.
     pub longest_s: f64,
-    /// Seconds that are left after a cut, at least: 1.
+    /// Seconds that are left after a cut, at least: 0.7.
     pub kept_s: f64,
     /// A segment that begins within so many seconds of the last one is read with the last words before it: 1.
     pub context_s: f64,
@@ -21,7 +21,7 @@ pub struct WindowSettings {
 
 impl Default for WindowSettings {
     fn default() -> Self {
-        Self { longest_s: 3.0, kept_s: 1.0, context_s: 1.0 }
+        Self { longest_s: 2.0, kept_s: 0.7, context_s: 1.0 }
     }
 }
 
