@@ -16,6 +16,8 @@ from process import HERE, Worker
 AURICLE = "auricle"
 SAME_WEIGHTS = "sherpa-onnx"
 """The engine that the target of the offline speed is set against."""
+SAME_WEIGHTS_LONG = "sherpa-onnx, VAD"
+"""The same for recordings that are too long for its decoder."""
 PYTHON = HERE.parents[1] / ".cache" / "peers" / "bin" / "python"
 SILERO = PypiSource(
     package="silero-vad",
@@ -39,12 +41,14 @@ class Peer:
 
 OFFLINE = (
     Peer(SAME_WEIGHTS, "sherpa-onnx", "Moonshine tiny"),
-    Peer("sherpa-onnx, VAD", "sherpa-onnx-segments", "Moonshine tiny"),
+    Peer(SAME_WEIGHTS_LONG, "sherpa-onnx-segments", "Moonshine tiny"),
     Peer("moonshine-voice", "moonshine-voice", "Moonshine tiny"),
     Peer("moonshine-voice, 1 core", "moonshine-voice", "Moonshine tiny", {"one_core": True}),
     Peer("faster-whisper", "faster-whisper", "Whisper tiny.en", {"beam": 5}),
     Peer("faster-whisper, beam 1", "faster-whisper", "Whisper tiny.en", {"beam": 1}),
 )
+LONG = tuple(peer for peer in OFFLINE if peer.name != SAME_WEIGHTS)
+"""Those that read recordings of any length."""
 STREAMING = (
     Peer("sherpa-onnx, simulated", "sherpa-onnx", "Moonshine tiny"),
     Peer("moonshine-voice", "moonshine-voice", "Moonshine tiny"),

@@ -25,7 +25,12 @@ TIMES = ("wall", "cpu")
 
 
 def measure(
-    binary: Path, clips: Sequence[Utterance], peers: Sequence[Peer], rounds: int, scratch: Path
+    binary: Path,
+    clips: Sequence[Utterance],
+    peers: Sequence[Peer],
+    rounds: int,
+    scratch: Path,
+    same_weights: str = SAME_WEIGHTS,
 ) -> dict[str, Any]:
     """Every round gives every clip to every engine, another engine first each time; all engines stay loaded.
 
@@ -69,7 +74,8 @@ def measure(
             }
             for name, model in models.items()
         },
-        "ratios": ratios(rows, {clip.path.name for clip in single}) if SAME_WEIGHTS in workers else {},
+        "same_weights": same_weights,
+        "ratios": ratios(rows, {clip.path.name for clip in single}, same_weights) if same_weights in workers else {},
         "texts": {name: {clip.path.name: text for clip, text in said.items()} for name, said in texts.items()},
         "rows": rows,
     }
@@ -128,7 +134,7 @@ def factors(rows: Sequence[Mapping[str, Any]], engine: str) -> dict[str, dict[st
     return {f"factor_{time}": spread(by_round(rows, engine, time)) for time in TIMES}
 
 
-def ratios(rows: Sequence[Mapping[str, Any]], single: set[str]) -> dict[str, dict[str, float]]:
+def ratios(rows: Sequence[Mapping[str, Any]], single: set[str], same_weights: str) -> dict[str, dict[str, float]]:
     """Auricle's real-time factor over that of the engine with the same weights, a round.
 
     Over all clips, and over those that Auricle took as one segment, where both decode about the same audio.
@@ -136,6 +142,6 @@ def ratios(rows: Sequence[Mapping[str, Any]], single: set[str]) -> dict[str, dic
     result = {}
     for name, kept in (("all", rows), ("one_segment", [row for row in rows if row["clip"] in single])):
         for time in TIMES if kept else ():
-            pairs = zip(by_round(kept, AURICLE, time), by_round(kept, SAME_WEIGHTS, time), strict=True)
+            pairs = zip(by_round(kept, AURICLE, time), by_round(kept, same_weights, time), strict=True)
             result[f"{name}_{time}"] = spread([ours / theirs for ours, theirs in pairs])
     return result

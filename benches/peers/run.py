@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import lineup
+import long
 import machine
 import offline
 import streaming
@@ -24,7 +25,7 @@ from emission import strings
 from tables import offline_table, streaming_table
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("offline", "streaming")
+PARTS = ("offline", "long", "streaming")
 
 
 def settings(arguments: list[str] | None) -> argparse.Namespace:
@@ -73,11 +74,15 @@ def main(arguments: list[str] | None = None) -> int:
         for part in PARTS:
             if options.only not in (None, part):
                 continue
-            peers = lineup.OFFLINE if part == "offline" else lineup.STREAMING
+            peers = {"offline": lineup.OFFLINE, "long": lineup.LONG, "streaming": lineup.STREAMING}[part]
             kept = [peer for peer in peers if wanted is None or peer.name in wanted]
             with tempfile.TemporaryDirectory(prefix="auricle-peers-") as scratch:
                 if part == "offline":
                     found = offline.measure(options.auricle, clips, kept, options.rounds, Path(scratch))
+                elif part == "long":
+                    made = long.recordings(clips, Path(scratch))
+                    against = lineup.SAME_WEIGHTS_LONG
+                    found = offline.measure(options.auricle, made, kept, options.rounds, Path(scratch), against)
                 else:
                     listening = {lineup.AURICLE: [], **options.listen}
                     chosen = streaming.spread(strings(utterances(options.data)), options.strings)
@@ -103,6 +108,8 @@ def shown(result: dict[str, Any]) -> str:
     ]
     if "offline" in result:
         lines += ["", offline_table(result["offline"])]
+    if "long" in result:
+        lines += ["", offline_table(result["long"], "long")]
     if "streaming" in result:
         lines += ["", streaming_table(result["streaming"])]
     return "\n".join(lines)

@@ -32,15 +32,15 @@ def ranged(value: Mapping[str, float], digits: int = 4) -> str:
     return f"{value['median']:.{digits}f} ({value['lowest']:.{digits}f} to {value['highest']:.{digits}f})"
 
 
-def offline_table(found: Mapping[str, Any]) -> str:
+def offline_table(found: Mapping[str, Any], title: str = "offline") -> str:
     """Errors, speed and memory of every engine, and the ratio to the engine with the same weights."""
-    head = ("offline", "model", "WER %", "WER one segment", "RTF wall", "RTF CPU", "start s", "peak MiB")
+    head = (title, "model", "WER %", "WER one segment", "RTF wall", "RTF CPU", "start s", "peak MiB")
     rows = [
         (
             name,
             each["model"],
             number(each["wer"]),
-            number(each["wer_one_segment"]),
+            number(each["wer_one_segment"] if found["one_segment"] else None),
             ranged(each["factor_wall"]),
             ranged(each["factor_cpu"]),
             number(each["start_s"]),
@@ -49,7 +49,7 @@ def offline_table(found: Mapping[str, Any]) -> str:
         for name, each in found["engines"].items()
     ]
     lines = [
-        f"{found['clips']} clips, {found['words']} words, {found['audio_s']:.0f} s, {found['rounds']} rounds, "
+        f"{found['clips']} recordings, {found['words']} words, {found['audio_s']:.0f} s, {found['rounds']} rounds, "
         "one thread. RTF: median of the rounds (lowest to highest). One segment: the "
         f"{found['one_segment']} clips that Auricle took as one",
         "",
@@ -61,7 +61,8 @@ def offline_table(found: Mapping[str, Any]) -> str:
             f"{named[key.rpartition('_')[0]]}, {key.rpartition('_')[2]}: {ranged(value, 3)}"
             for key, value in found["ratios"].items()
         ]
-        lines += ["", "auricle's factor over that of sherpa-onnx with the same weights: " + "; ".join(said)]
+        other = f"{found['same_weights']} with the same weights"
+        lines += ["", f"auricle's factor over that of {other}: " + "; ".join(said)]
     return "\n".join(lines)
 
 

@@ -95,8 +95,8 @@ fn read(path: &Path, several: bool, reading: &Reading, sink: &mut Sink, numberin
     hear(session, push_next, in_file, sink, numbering)
 }
 
-/// Pushes until there is no more or a signal asks to stop, finishes the session, and writes its events. What was heard before a failure is finished and
-/// written all the same; the first failure is returned.
+/// Pushes until there is no more or a signal asks to stop, finishes the session, and writes its events. What was heard before a failure
+/// is finished and written all the same; the first failure is returned.
 ///
 /// `push_next` says whether there was more to push, `named` of what file an error is.
 fn hear(

@@ -48,7 +48,7 @@ def test_a_factor_is_over_all_the_audio_of_a_round() -> None:
 
 def test_ratios_pair_the_rounds() -> None:
     """So that a machine that was slow in one round was slow for both."""
-    found = ratios(ROWS, {"a"})
+    found = ratios(ROWS, {"a"}, "sherpa-onnx")
     assert found["all_wall"] == pytest.approx({"median": 0.75, "lowest": 0.5, "highest": 1.0})
     assert found["one_segment_wall"] == pytest.approx({"median": 1.0, "lowest": 1.0, "highest": 1.0})
 
