@@ -8,9 +8,9 @@ use crate::time::{SamplePosition, samples_in};
 /// When readings are due; every figure is a default that can be changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefreshSettings {
-    /// Seconds of new audio between two readings, at least: 0.18. More when reading takes long.
+    /// Seconds of new audio between two readings, at least: 0.16. More when reading takes long.
     pub least_s: f64,
-    /// Seconds of new audio between two readings while somebody speaks, at most: 0.4.
+    /// Seconds of new audio between two readings while somebody speaks, at most: 0.32.
     pub most_s: f64,
     /// A reading is due when the level has fallen by as many dB from the loudest of the last 0.2 s: 6.
     pub fall_db: f64,
@@ -20,7 +20,7 @@ pub struct RefreshSettings {
 
 impl Default for RefreshSettings {
     fn default() -> Self {
-        Self { least_s: 0.18, most_s: 0.4, fall_db: 6.0, share: 0.6 }
+        Self { least_s: 0.16, most_s: 0.32, fall_db: 6.0, share: 0.6 }
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_steady_voice_is_read_at_the_longest_interval() {
         let mut schedule = Schedule::new(RefreshSettings::default(), TAIL_S);
-        assert_eq!(readings(&mut schedule, &tone(1.3, -20.0), 1.3), [0.4, 0.8, 1.2]);
+        assert_eq!(readings(&mut schedule, &tone(1.3, -20.0), 1.3), [0.32, 0.64, 0.96, 1.28]);
     }
 
     #[test]
@@ -188,8 +188,8 @@ mod tests {
     #[test]
     fn a_fall_right_after_a_reading_waits_for_the_shortest_interval() {
         let mut schedule = Schedule::new(RefreshSettings::default(), TAIL_S);
-        let audio = [tone(0.39, -20.0), tone(0.2, -30.0)].concat();
-        assert_eq!(readings(&mut schedule, &audio, 1.0), [0.4, 0.58], "told at 0.47 s, and the reading before was at 0.4");
+        let audio = [tone(0.31, -20.0), tone(0.2, -30.0)].concat();
+        assert_eq!(readings(&mut schedule, &audio, 1.0), [0.32, 0.48], "told at 0.39 s, and the reading before was at 0.32");
     }
 
     #[test]
@@ -210,6 +210,6 @@ mod tests {
         schedule.took(100.0);
         assert!((schedule.interval_s() - WIDEST_S).abs() < 1e-9, "but they come");
         schedule.open();
-        assert!((schedule.interval_s() - 0.4).abs() < 1e-9, "a segment that begins is short to read");
+        assert!((schedule.interval_s() - 0.32).abs() < 1e-9, "a segment that begins is short to read");
     }
 }
