@@ -50,6 +50,7 @@ def settings(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", metavar="TEXT", help="conditions whose name has this in it")
     parser.add_argument("--strings", type=int, default=8, help="how many of the 24 strings (default: 8)")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write figures and what was read here as well")
+    parser.add_argument("--without-text", action="store_true", help="leave out of that what was read")
     parser.add_argument("--show", type=Path, metavar="PATH", help="print the table of such a file and measure nothing")
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="leave the audio and the words here, to hear or for `make rolling`"
@@ -85,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print(shown(result))
     if options.json is not None:
-        machine.write(options.json, result)
+        machine.write(options.json, machine.without_text(result) if options.without_text else result)
     return 0
 
 

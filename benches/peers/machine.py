@@ -30,6 +30,21 @@ def load() -> list[float]:
     return [round(each, 2) for each in os.getloadavg()]
 
 
+TEXT = {"texts", "text", "committed", "stable", "amended"}
+"""Under these names stands what somebody said."""
+
+
+def without_text(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without what was said and read, for recordings that are not ours to publish."""
+
+    def held(value: object) -> object:
+        if isinstance(value, Mapping):
+            return without_text(value)
+        return [held(each) for each in value] if isinstance(value, list) else value
+
+    return {name: held(value) for name, value in result.items() if name not in TEXT}
+
+
 def write(path: Path, result: Mapping[str, Any]) -> None:
     """Writes a result as JSON, where a list under the name `rows` has one line a row."""
     rows: list[str] = []

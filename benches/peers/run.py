@@ -46,6 +46,7 @@ def settings(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--peers", metavar="NAME;...", help="only these rows of the tables, separated by semicolons")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write figures and raw rows here as well")
+    parser.add_argument("--without-text", action="store_true", help="leave out of that what was said and read")
     parser.add_argument("--show", type=Path, metavar="PATH", help="print the tables of such a file and measure nothing")
     options = parser.parse_args(arguments)
     options.listen = {name: shlex.split(added) for name, _, added in (each.partition("=") for each in options.listen)}
@@ -95,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(shown(result))
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     if options.json is not None:
-        machine.write(options.json, result)
+        machine.write(options.json, machine.without_text(result) if options.without_text else result)
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from emission import String
-from machine import write
+from machine import without_text, write
 from offline import by_round, factors, ratios
 from readers import tokens_file
 from streaming import spread
@@ -101,3 +101,12 @@ def test_raw_rows_are_written_a_line_each_and_read_back(tmp_path: Path) -> None:
     content = (tmp_path / "found.json").read_text(encoding="utf-8")
     assert json.loads(content) == result
     assert '{"x": [2, 3]}' in content.splitlines()
+
+
+def test_what_was_said_can_be_left_out() -> None:
+    result = {
+        "words": 3,
+        "texts": {"auricle": ["one"]},
+        "rows": [{"events": [{"text": "one", "stable": "", "emitted": 1.5}]}],
+    }
+    assert without_text(result) == {"words": 3, "rows": [{"events": [{"emitted": 1.5}]}]}
