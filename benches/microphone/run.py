@@ -49,6 +49,7 @@ def settings(arguments: list[str] | None) -> argparse.Namespace:
         "--listen", default="", metavar="OPTIONS", help="more options of 'auricle listen', one argument"
     )
     parser.add_argument("--json", type=Path, metavar="PATH", help="write figures and every word's delays here as well")
+    parser.add_argument("--without-text", action="store_true", help="number the words there in place of spelling them")
     parser.add_argument("--show", type=Path, metavar="PATH", help="print the tables of such a file and measure nothing")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the recording, its words and the logs here")
     options = parser.parse_args(arguments)
@@ -82,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print(shown(result))
     if options.json is not None:
-        machine.write(options.json, result)
+        machine.write(options.json, without_words(result) if options.without_text else result)
     return 0
 
 
@@ -212,6 +213,19 @@ def told(run: dict[str, Any]) -> dict[str, Any]:
         | ({"gaps": run["gaps"]} if "gaps" in run else {})
         | {"fields": run["fields"]["words"], "rows": run["rows"]["words"]}
     )
+
+
+def without_words(result: dict[str, Any]) -> dict[str, Any]:
+    """The same with numbers in the place of words, for recordings that are not ours to publish."""
+
+    def numbered(run: dict[str, Any]) -> dict[str, Any]:
+        at = run["fields"].index("text")
+        return run | {"rows": [[*row[:at], number, *row[at + 1 :]] for number, row in enumerate(run["rows"], 1)]}
+
+    presets = {
+        name: {source: numbered(run) for source, run in runs.items()} for name, runs in result["presets"].items()
+    }
+    return result | {"presets": presets}
 
 
 if __name__ == "__main__":
