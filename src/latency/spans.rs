@@ -56,6 +56,8 @@ const ENCODE: &str = "encode";
 const DECODE: &str = "decode";
 const ALIGN: &str = "align";
 const AGREE: &str = "agree";
+/// Of this stage only the totals are kept: 100 spans a second of next to nothing.
+const INTAKE: &str = "intake";
 
 impl Tally {
     /// Takes a span of `stage` (`arrival`, `detect`, `encode`, `decode`, `align`, `agree`, `sound`, ...).
@@ -84,7 +86,7 @@ impl Tally {
         of_stage.thread_s += thread_s;
         if matches!(stage, ENCODE | DECODE | ALIGN | AGREE) {
             self.reading(stage, work);
-        } else if of_stage.spans.is_multiple_of(of_stage.every) {
+        } else if stage != INTAKE && of_stage.spans.is_multiple_of(of_stage.every) {
             of_stage.kept.push(work);
             if of_stage.kept.len() == KEPT {
                 let mut keep = false;
