@@ -187,6 +187,7 @@ def draw(results: Sequence[Result]) -> str:
                 f'<line x1="{at}" x2="{at}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="{INK}" stroke-dasharray="1 3"/>'
                 f'<text x="{at}" y="{TOP - 3}" text-anchor="middle">{result.name}</text>'
             )
+    labels: list[tuple[float, str, str]] = []
     for key, name, colour in SERIES:
         placed = sorted(zip(shares, results, strict=True), key=lambda point: point[0])
         points = [(share, result) for share, result in placed if result.name not in PRESETS]
@@ -200,12 +201,11 @@ def draw(results: Sequence[Result]) -> str:
                 radius = 5 if result.name in PRESETS else 3
                 dot = f'<circle {place} r="{radius}" fill="{fill}" stroke="{colour}">'
                 lines.append(f"{dot}<title>{title}</title></circle>")
-        rightmost, last = placed[-1]
-        for percent in (50, 95):
-            lines.append(
-                f'<text x="{x(rightmost) + 10:.1f}" y="{y(last.delay(key, percent)) + 4:.1f}" fill="{colour}">'
-                f"{name} p{percent}</text>"
-            )
+        labels += [(y(placed[-1][1].delay(key, percent)), f"{name} p{percent}", colour) for percent in (50, 95)]
+    lowest = math.inf
+    for at_y, label, colour in sorted(labels, reverse=True):
+        lowest = min(at_y + 4, lowest - 13)
+        lines.append(f'<text x="{x(max(shares)) + 10:.1f}" y="{lowest:.1f}" fill="{colour}">{label}</text>')
     return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
 
 
