@@ -119,7 +119,8 @@ fn delay_row(delay: &DelayFigures) -> String {
 }
 
 fn shares(run: &Run, summary: &Summary) -> String {
-    let mut table = String::from("<table><thead><tr><th></th><th></th><th>95 %</th><th class=\"of\">of</th></tr></thead><tbody>\n");
+    let mut table =
+        String::from("<table><thead><tr><th></th><th></th><th>95 %</th><th class=\"of\">of</th></tr></thead><tbody>\n");
     for share in &summary.shares {
         let (value, interval) = text::share_text(share);
         let _ = writeln!(
