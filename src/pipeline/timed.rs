@@ -233,7 +233,7 @@ impl Timed {
         let spent = watch.spent();
         let at_s = looked_s + spent.thread_s;
         shared.used_s += spent.thread_s;
-        shared.tracer.took(Stage::Intake, looked_s, spent, shared.meter.position());
+        shared.tracer.send(Stage::Intake, looked_s, spent, shared.meter.position());
         for gap in gaps {
             shared.meter.add_dropped(gap.samples);
             shared.emitted.push((at_s, EventBody::Gap(gap)));

@@ -126,17 +126,13 @@ impl Tracer {
         Ok(value)
     }
 
-    /// Tells of work that was timed elsewhere: it began at `start_s`.
-    pub(super) fn took(&self, stage: Stage, start_s: f64, spent: Spent, until: SamplePosition) {
-        self.send(stage, start_s, spent, until);
-    }
-
     /// How long work lasts on the session's clock.
     fn lasted_s(&self, spent: Spent) -> f64 {
         if self.clock.is_real() { spent.wall_s } else { spent.thread_s }
     }
 
-    fn send(&self, stage: Stage, start_s: f64, spent: Spent, until: SamplePosition) {
+    /// Tells of work that began at `start_s`.
+    pub(super) fn send(&self, stage: Stage, start_s: f64, spent: Spent, until: SamplePosition) {
         let wall_s = if stage == Stage::Arrival { spent.wall_s } else { self.lasted_s(spent) };
         if let Some(spans) = &self.spans {
             // A receiver that is gone wants no more.
