@@ -1,0 +1,42 @@
+//! The arguments that `listen` and `transcribe` share, and the channel that `tag` takes too.
+
+use auricle::EngineSettings;
+use auricle::audio::pcm::ChannelChoice;
+use clap::Args;
+
+use super::{CAPTIONS, OutputArgs, Run, SOUNDS};
+
+/// What `listen` and `transcribe` share.
+#[derive(Debug, Args)]
+pub struct Captions {
+    /// Model that makes captions
+    #[arg(long, value_name = "NAME", default_value = CAPTIONS)]
+    pub model: String,
+    /// Model that hears sounds, or 'off'
+    #[arg(long, value_name = "NAME|off", default_value = SOUNDS)]
+    pub sounds: String,
+    /// Which channel of the audio
+    #[command(flatten)]
+    pub channel: Channel,
+    /// How to write
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How models run
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// Which channel of the audio to take.
+#[derive(Debug, Args)]
+pub struct Channel {
+    /// Channel, counted from 1, or 'mix' for the mean of all (for one mix, not for an array: that combs the spectrum)
+    #[arg(long, value_name = "N|mix", default_value = "1")]
+    pub channel: ChannelChoice,
+}
+
+impl Captions {
+    /// The engines that `listen` and `transcribe` load.
+    pub fn engines(&self) -> EngineSettings {
+        self.run.engines(Some(self.model.clone()), Some(self.sounds.clone()).filter(|name| name != "off"))
+    }
+}
