@@ -1,10 +1,10 @@
 """Made alarms, and what must not be taken for one.
 
-In: seeds. Out: samples at 16 kHz. The alarms are T3 (ISO 8201: 0.5 s on, 0.5 s off, three times, 1.5 s of pause) and T4 (UL
-2034: four beeps of 0.1 s, 0.1 s apart, 5 s of pause), from a piezo sounder at about 3.1 kHz or as a square wave of 520 Hz;
-they are made at 44.1 kHz and resampled, as a recording would be. The music is chords, arpeggios and drums, its notes with
-partials up to 7 kHz, so that some lie on an alarm's tone. What beeps and is no alarm: microwave ovens, phones, reversing
-lorries, alarm clocks, a metronome.
+In: seeds. Out: samples at 16 kHz. The alarms are T3 (ISO 8201: 0.5 s on, 0.5 s off, three times, 1.5 s of pause) and
+T4 (UL 2034: four beeps of 0.1 s, 0.1 s apart, 5 s of pause), from a piezo sounder at about 3.1 kHz or as a square wave
+of 520 Hz; they are made at 44.1 kHz and resampled, as a recording would be. The music is chords, arpeggios and drums,
+its notes with partials up to 7 kHz, so that some lie on an alarm's tone. What beeps and is no alarm: microwave ovens,
+phones, reversing lorries, alarm clocks, a metronome.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def beeps(rhythm: Rhythm, groups: int, tempo: float = 1.0) -> list[tuple[float, 
 
 
 def partials(hz: float, square: bool, rate_hz: int = SOURCE_HZ) -> list[tuple[float, float]]:
-    """Frequency and amplitude of what a sounder gives: a piezo disc two partials, a square wave all odd ones to 8 kHz."""
+    """Frequency and amplitude of what a sounder gives: a piezo disc two partials, a square wave odd ones."""
     if square:
         return [(n * hz, 1.0 / n) for n in range(1, 16, 2) if n * hz < min(8_000.0, rate_hz / 2.0)]
     return [(hz, 1.0), (2.0 * hz, 0.1)]
@@ -52,15 +52,14 @@ def partials(hz: float, square: bool, rate_hz: int = SOURCE_HZ) -> list[tuple[fl
 
 def sounded(times: Sequence[tuple[float, float]], tones: Sequence[tuple[float, float]], length_s: float) -> Samples:
     """Beeps of the partials `tones` at `times`, resampled from 44.1 to 16 kHz, RMS 1 while they sound."""
-    count = int(length_s * SOURCE_HZ)
-    clock = np.arange(count) / SOURCE_HZ
-    gate = np.zeros(count)
+    samples = np.zeros(int(length_s * SOURCE_HZ))
     for start, end in times:
-        ramp = np.minimum((clock - start) / RAMP_S, (end - clock) / RAMP_S)
-        gate = np.maximum(gate, np.clip(ramp, 0.0, 1.0))
-    wave = sum(amplitude * np.sin(2.0 * np.pi * hz * clock) for hz, amplitude in tones)
+        first, last = int(start * SOURCE_HZ), min(int(end * SOURCE_HZ) + 1, len(samples))
+        clock = np.arange(first, last) / SOURCE_HZ
+        gate = np.clip(np.minimum((clock - start) / RAMP_S, (end - clock) / RAMP_S), 0.0, 1.0)
+        samples[first:last] = gate * sum(amplitude * np.sin(2.0 * np.pi * hz * clock) for hz, amplitude in tones)
     power = sum(amplitude**2 / 2.0 for _, amplitude in tones)
-    return resampled(gate * wave / np.sqrt(power), SOURCE_HZ)
+    return resampled(samples / np.sqrt(power), SOURCE_HZ)
 
 
 def resampled(samples: Samples, rate_hz: int) -> Samples:
@@ -85,7 +84,7 @@ def note(hz: float, seconds: float, rng: np.random.Generator, brightness: float)
 
 
 def music(length_s: float, rng: np.random.Generator) -> Samples:
-    """Chords, an arpeggio or melody and drums at a tempo of chance; some notes are three or four octaves above the middle."""
+    """Chords, an arpeggio or melody and drums at a tempo of chance; some notes are four octaves up."""
     length = int(length_s * SAMPLE_RATE_HZ)
     beat_s = 60.0 / rng.choice([60.0, 72.0, 90.0, 100.0, 120.0, 132.0])
     root = 110.0 * 2.0 ** (rng.integers(12) / 12.0)
@@ -107,7 +106,11 @@ def music(length_s: float, rng: np.random.Generator) -> Samples:
         for eighth in range(8):
             if rng.random() < 0.75:
                 high = float(rng.choice(chord)) * 2.0 ** int(rng.integers(1, 5))
-                add(note(min(high, 3_600.0), rng.uniform(0.2, 0.9) * beat_s, rng, brightness), (4.0 * bar + eighth / 2.0) * beat_s, 0.6)
+                add(
+                    note(min(high, 3_600.0), rng.uniform(0.2, 0.9) * beat_s, rng, brightness),
+                    (4.0 * bar + eighth / 2.0) * beat_s,
+                    0.6,
+                )
         for quarter in range(4):
             add(_drum(quarter % 2 == 1, rng), (4.0 * bar + quarter) * beat_s, 1.5)
     return result[:length] / rms(result[:length])

@@ -130,7 +130,7 @@ def coloured(kind: str, length: int, rng: np.random.Generator) -> Samples:
 
 
 def outdoors(among: Sequence[Clip], kind: str, length: int, rng: np.random.Generator) -> tuple[Samples, str]:
-    """A clip of rain or sea waves that sounds from start to end, again and again with a fade, RMS 1; and which it is."""
+    """A clip of rain or sea waves that never pauses, again and again with a fade, RMS 1; and which it is."""
     steady = [clip for clip in among if clip.label == kind and len(clip.samples) > 4 * SAMPLE_RATE_HZ]
     if not steady:
         raise ValueError(f"no clip of {kind} lasts for 4 s; the data is not ESC-10")

@@ -47,13 +47,18 @@ class Written:
         self.scenes: dict[Path, Scene] = {}
 
     def add(self, scenes: Iterable[Scene]) -> None:
-        """Writes scenes as 16-bit FLAC and keeps what is in them, but not their samples."""
+        """Writes scenes as 16-bit WAV and keeps what is in them, but not their samples."""
         for scene in scenes:
             path = self.folder / f"{scene.name}.wav"
             soundfile.write(path, scene.samples, SAMPLE_RATE_HZ, subtype="PCM_16")
             # The samples are in the file now: as float64 a timeline of hours would not fit.
             self.scenes[path] = Scene(
-                scene.name, scene.condition, np.zeros(len(scene.samples), bool), scene.sounds, scene.background, scene.heard_too
+                scene.name,
+                scene.condition,
+                np.zeros(len(scene.samples), bool),
+                scene.sounds,
+                scene.background,
+                scene.heard_too,
             )
 
     def measured(self, auricle: Auricle, outline: Outline, models: Path | None = None) -> list[Judged]:
@@ -105,9 +110,7 @@ def with_thresholds(model: Path, events: Mapping[str, Any], folder: Path) -> Pat
     return folder
 
 
-def at(
-    auricle: Auricle, outline: Outline, written_: Written, model: Path, events: Mapping[str, Any]
-) -> list[Judged]:
+def at(auricle: Auricle, outline: Outline, written_: Written, model: Path, events: Mapping[str, Any]) -> list[Judged]:
     """Every scene with these thresholds."""
     with tempfile.TemporaryDirectory(prefix="auricle-thresholds-") as folder:
         return written_.measured(auricle, outline, with_thresholds(model, events, Path(folder)))

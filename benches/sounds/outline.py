@@ -9,7 +9,7 @@ from pathlib import Path
 
 INDENT = 2
 SIGNALS = ("Alarm", "Bell", "Telephone", "Knock")
-"""Whatever is or is below one of these is a signal: an alarm, a bell, a phone, a knock. Low thresholds, on principle."""
+"""What is or is below one of these is a signal, with a low threshold on principle."""
 
 
 @dataclass
@@ -60,4 +60,3 @@ class Outline:
     def is_signal(self, name: str) -> bool:
         """Whether `name` is an alarm, a bell, a phone or a knock."""
         return self.is_exact(name, SIGNALS)
-

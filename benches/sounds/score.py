@@ -79,7 +79,7 @@ def judged(
     outline: Outline,
     heard_too: Sequence[str] = (),
 ) -> list[Verdict]:
-    """One verdict a told sound. Each true sound is told by one event at most: exact names first, then the closer onset."""
+    """One verdict a told sound. A true sound has one event at most: exact names first, then the closer onset."""
     pairs = []
     for k, each in enumerate(heard):
         for n, sound in enumerate(sounds):
@@ -134,6 +134,7 @@ class Tally:
     false: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
+        """Both together."""
         return Tally(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
 
     @property
@@ -159,10 +160,10 @@ def tally(verdicts: Iterable[Verdict], sounds: int) -> Tally:
     return result
 
 
-def onsets(verdicts: Iterable[Verdict], sounds: Sequence[Sound], classes: Mapping[str, Sequence[str]], outline: Outline) -> list[
-    tuple[float, float]
-]:
-    """For each right event: how far its onset is off (late is above 0), and seconds from the true onset to its first right name."""
+def onsets(
+    verdicts: Iterable[Verdict], sounds: Sequence[Sound], classes: Mapping[str, Sequence[str]], outline: Outline
+) -> list[tuple[float, float]]:
+    """For each right event: how late its onset is, and seconds from the true onset to its first right name."""
     result = []
     for verdict in verdicts:
         if verdict.was is Was.RIGHT and verdict.truth is not None:
@@ -186,7 +187,7 @@ def spread(tallies: Sequence[Tally], near: bool, key: str, times: int = 1000, se
 
 
 def rate(count: int, hours: float) -> dict[str, float]:
-    """How many an hour, with the 95 % interval of a Poisson count (Garwood 1936, by the chi-square's Wilson-Hilferty form)."""
+    """How many an hour, with the 95 % interval of a Poisson count (Garwood 1936; quantiles by Wilson and Hilferty)."""
 
     def quantile(z: float, degrees: int) -> float:
         if degrees == 0:

@@ -54,8 +54,9 @@ def conditions() -> list[str]:
 
 
 def scenes(data: Path, half: str, clips: Sequence[Clip], condition: str, seed: int) -> Iterator[Scene]:
-    """Every clip once. Of the backgrounds of `noise`, the three made ones and the two of nature take turns; rain and sea
-    are only ever put over made ones.
+    """Every clip once. Of the backgrounds of `noise`, three made ones and two of nature take turns.
+
+    Rain and sea are only ever put over made ones.
     """
     number = conditions().index(condition)
     rng = np.random.default_rng([seed, number, half == "kept"])
@@ -116,7 +117,7 @@ def bed_of(
 
 
 def empty(data: Path, half: str, clips: Sequence[Clip], seed: int) -> Iterator[Scene]:
-    """Nothing to be told: every utterance of the half once, alone and 10 dB above each made noise; noises at two levels."""
+    """Nothing to be told: every utterance once, alone and 10 dB above each made noise; noises at two levels."""
     rng = np.random.default_rng([seed, 99, half == "kept"])
     voices = speech(data, half)
     length = int(EMPTY_S * SAMPLE_RATE_HZ)
@@ -150,4 +151,3 @@ def _all_of(voices: Sequence[Path], rng: np.random.Generator) -> list[Samples]:
     if held:
         pieces.append(np.concatenate(held))
     return pieces
-

@@ -16,6 +16,7 @@ use super::watch::Watch;
 use super::webhook::Webhook;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{self, AlertState, Event, Sound};
+use crate::pipeline::{Engines, Session};
 use crate::sound::Vocabulary;
 use crate::time::now_utc;
 
@@ -92,6 +93,23 @@ impl Alerts {
         let watch = Watch::new(settings, vocabulary);
         threads.push(start("alerts", move || read(watch, events, &sender, &shared))?);
         Ok(Self { threads, stopping })
+    }
+
+    /// Alerts of a session, if there are any: what they say comes in order with the session's own events.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); `InvalidInput` also where the session hears no sounds.
+    pub fn of_session(settings: &Settings, engines: &Engines, session: &Session) -> Result<Option<Self>> {
+        if settings.alerts.is_empty() {
+            return Ok(None);
+        }
+        let vocabulary = engines.vocabulary().ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                "there are alerts, but sound events are off; choose a model for them or remove the alerts",
+            )
+        })?;
+        Self::start(settings, vocabulary, session.events(), session.teller()).map(Some)
     }
 
     /// Waits until everything was done, at most `patience`; then programs that still run are ended, and requests are left to
