@@ -123,13 +123,9 @@ fn a_program_gets_each_argument_as_it_stands_whatever_the_label_is() {
 
 #[test]
 fn an_alert_waits_for_its_label_its_score_and_its_cooldown() {
-    let folder = tempfile::tempdir().unwrap();
-    let noting = noting(folder.path());
-    let run = noting.display();
-    let toml = format!(
-        "[[alert]]\nlabel = \"Animal\"\nmin_score = 0.5\ncooldown = 10\nrun = ['{run}']\n[[alert]]\nlabel = \"Bark\"\ncooldown = 0\nrun = ['{run}']"
-    );
-    let mut watched = Watched::start(&toml);
+    let toml = "[[alert]]\nlabel = \"Animal\"\nmin_score = 0.5\ncooldown = 10\nrun = [\"true\"]\n\
+                [[alert]]\nlabel = \"Bark\"\ncooldown = 0\nrun = [\"true\"]";
+    let mut watched = Watched::start(toml);
     let bark = |watched: &mut Watched, emitted, event, state, score| watched.hear(emitted, event, state, "Bark", BARK, score);
     // Too faint for the first; then sure enough, once; a closer name of the same sound is no second alert.
     bark(&mut watched, 0.0, 0, SoundState::Start, 0.4);

@@ -13,8 +13,11 @@ use crate::time::{SamplePosition, samples_in};
 
 /// How much quicker or slower than the standard a rhythm may be.
 const TOLERANCE: f64 = 0.15;
-/// Silence of the tone that is asked for before a group, and after it, seconds. The second is what an alarm waits for its end.
-const QUIET_S: f64 = 0.4;
+/// Groups whose ends are closer than this are one, seconds.
+const SAME_S: f64 = 0.3;
+/// What of the head of a group a tone may fill, and of its tail.
+const OF_HEAD: f32 = 0.35;
+const OF_TAIL: f32 = 0.2;
 /// Levels of two groups of one alarm are no further apart, natural logarithm: 6 dB.
 const LIKE_LEVEL: f32 = 0.7;
 /// Groups that are kept of each pattern, to find what the next one belongs to.
@@ -38,6 +41,9 @@ struct Rhythm {
     on_s: f64,
     off_s: f64,
     pause_s: f64,
+    /// Silence of the tone that is asked for before a group, its head, and after it, its tail, seconds: more than parts two beeps,
+    /// or four beeps would be three. The tail is what an alarm waits for after its last beep.
+    quiet_s: f64,
     /// Tempos that are tried between those of the tolerance.
     tempos: u32,
     /// Of each beep, and of each silence, what lies this close to the edges does not count, seconds: the window, and rooms.
@@ -46,9 +52,10 @@ struct Rhythm {
     /// What a tone has to fill of each beep, and of all.
     of_beep: f32,
     of_beeps: f32,
-    /// What it may fill of each silence between, and of all.
+    /// What it may fill of each silence between, and of all, and of the pause between two groups.
     of_silence: f32,
     of_silences: f32,
+    of_pause: f32,
 }
 
 impl Pattern {
@@ -78,6 +85,7 @@ impl Pattern {
                 on_s: 0.5,
                 off_s: 0.5,
                 pause_s: 1.5,
+                quiet_s: 0.75,
                 tempos: 13,
                 edge_s: 0.04,
                 rings_s: 0.14,
@@ -85,12 +93,14 @@ impl Pattern {
                 of_beeps: 0.8,
                 of_silence: 0.35,
                 of_silences: 0.2,
+                of_pause: 0.15,
             },
             Self::T4 => Rhythm {
                 beeps: 4,
                 on_s: 0.1,
                 off_s: 0.1,
                 pause_s: 5.0,
+                quiet_s: 0.4,
                 tempos: 7,
                 edge_s: 0.02,
                 rings_s: 0.04,
@@ -98,6 +108,7 @@ impl Pattern {
                 of_beeps: 0.75,
                 of_silence: 0.5,
                 of_silences: 0.35,
+                of_pause: 0.1,
             },
         }
     }
@@ -212,10 +223,10 @@ impl Cadences {
     fn group(&self, pattern: Pattern, place: usize) -> Option<Group> {
         let rhythm = pattern.rhythm();
         let now = self.tones.frames() as i64;
-        let end = now - self.in_frames(QUIET_S);
+        let end = now - self.in_frames(rhythm.quiet_s);
         // Most frames end nothing.
-        let quiet = self.tones.filled(place, end + self.in_frames(rhythm.rings_s), now)?;
-        if quiet > 0.2 || self.tones.filled(place, end - self.in_frames(rhythm.on_s), end)? < rhythm.of_beep {
+        let tail = self.tones.filled(place, end + self.in_frames(rhythm.rings_s), now)?;
+        if tail > OF_TAIL || self.tones.filled(place, end - self.in_frames(rhythm.on_s), end)? < rhythm.of_beep {
             return None;
         }
         let tempo = |step: u32| 1.0 - TOLERANCE + 2.0 * TOLERANCE * f64::from(step) / f64::from(rhythm.tempos - 1);
@@ -227,7 +238,9 @@ impl Cadences {
         let at = |seconds: f64| end - self.in_frames((rhythm.group_s() - seconds) * tempo);
         let (edge, rings) = (self.in_frames(rhythm.edge_s), self.in_frames(rhythm.rings_s));
         let start = at(0.0);
-        if self.tones.filled(place, start - self.in_frames(QUIET_S), start - edge)? > 0.35 {
+        // Where the stream begins with the alarm there is no head.
+        let head = self.tones.filled(place, (start - self.in_frames(rhythm.quiet_s)).max(1), start - edge);
+        if head.is_some_and(|head| head > OF_HEAD) {
             return None;
         }
         let (mut on, mut off) = (0.0, 0.0);
@@ -269,14 +282,14 @@ impl Cadences {
                 && self
                     .tones
                     .filled(group.place, before.end + rings, group.start - self.in_frames(rhythm.edge_s))
-                    .is_some_and(|filled| filled <= rhythm.of_silences)
+                    .is_some_and(|filled| filled <= rhythm.of_pause)
         };
         self.groups[number].iter().rev().find(belongs).copied()
     }
 
     /// Keeps a group, in place of one that is the same a frame earlier or at another tempo and not as exact.
     fn keep(&mut self, number: usize, group: Group) {
-        let close = self.in_frames(QUIET_S);
+        let close = self.in_frames(SAME_S);
         let kept = &mut self.groups[number];
         match kept.iter_mut().find(|kept| kept.place == group.place && (kept.end - group.end).abs() < close) {
             Some(same) if same.score < group.score => *same = group,

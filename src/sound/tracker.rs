@@ -24,6 +24,9 @@ const SURER: f32 = 0.2;
 /// The label an alarm that is known by its cadence is a kind of, by AudioSet id: `Smoke detector, smoke alarm`, which is one sound
 /// with whatever else beeps.
 const ALARM_ID: &str = "/m/01y3hg";
+/// What an alarm's beeps are taken for besides, by AudioSet id: `Bell`, `Telephone` and whatever is below them. While an alarm is
+/// known by its cadence no such sound begins.
+const TAKEN_FOR: [&str; 2] = ["/m/0395lw", "/m/07cx4"];
 /// What stands for the model of an event that bears the name of a pattern.
 const BY_CADENCE: &str = "cadence";
 
@@ -57,6 +60,8 @@ pub(super) struct Tracker {
     /// What a new score weighs in the smoothed one.
     weight: f32,
     heard: Vec<Heard>,
+    /// Whether a label is what an alarm's beeps are taken for besides.
+    taken_for: Vec<bool>,
     open: Vec<Open>,
     last: Option<Span>,
     next_event: u64,
@@ -98,7 +103,11 @@ impl Tracker {
         let hop_s = SamplePosition(settings.hop).seconds();
         let weight = if settings.smoothing_s > 0.0 { 1.0 - (-hop_s / settings.smoothing_s).exp() } else { 1.0 };
         let heard = vec![Heard::default(); ontology.len()];
-        Self { settings, labels, ontology, weight: weight as f32, heard, open: Vec::new(), last: None, next_event: 0 }
+        let groups: Vec<usize> = (0..labels.len()).filter(|&label| TAKEN_FOR.contains(&&*labels[label].id)).collect();
+        let is_taken = |label| groups.iter().any(|&group| label == group || ontology.is_below(label, group));
+        let taken_for = (0..labels.len()).map(is_taken).collect();
+        let (weight, open) = (weight as f32, Vec::new());
+        Self { settings, labels, ontology, weight, heard, taken_for, open, last: None, next_event: 0 }
     }
 
     /// Takes the scores of the patch at `span`, one a label.
@@ -272,7 +281,10 @@ impl Tracker {
     fn is_taken(&self, label: usize) -> bool {
         self.open.iter().any(|open| {
             let ontology = &self.ontology;
-            ontology.same_sound(label, open.label) || ontology.is_below(label, open.label) || ontology.is_below(open.label, label)
+            ontology.same_sound(label, open.label)
+                || ontology.is_below(label, open.label)
+                || ontology.is_below(open.label, label)
+                || (open.pattern.is_some() && self.taken_for[label])
         })
     }
 

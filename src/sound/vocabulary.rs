@@ -8,8 +8,9 @@ use super::cadence::Pattern;
 use super::ontology::Ontology;
 use crate::model::Label;
 
-/// Names this alike are offered in place of one that is unknown.
-const ALIKE: f64 = 0.7;
+/// Names this alike, as a share of their letters, are offered in place of one that is unknown; one that holds it counts for more.
+const ALIKE: f64 = 0.5;
+const CONTAINED: f64 = 0.6;
 
 /// The names of a tagger's sounds and of the patterns that are recognised by their cadence.
 #[derive(Clone, Debug)]
@@ -32,8 +33,13 @@ impl Vocabulary {
             return Ok(());
         }
         let Some(wanted) = self.find(name) else {
+            let asked = name.to_lowercase();
             let known = self.labels.iter().map(|label| &*label.name).chain(Pattern::ALL.map(Pattern::label));
-            let alike = known.map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()), known));
+            let alike = known.map(|known| {
+                let lower = known.to_lowercase();
+                let part = if asked.len() > 3 && lower.contains(&asked) { CONTAINED } else { 0.0 };
+                (strsim::normalized_damerau_levenshtein(&lower, &asked).max(part), known)
+            });
             let nearest = alike.max_by(|one, other| one.0.total_cmp(&other.0)).filter(|(alike, _)| *alike >= ALIKE);
             let offer = nearest.map_or(String::new(), |(_, name)| format!(" is it '{name}'?"));
             return Err(format!("'{}' is no label of the model;{offer} its label file has names and ids", name.escape_debug()));
@@ -101,6 +107,7 @@ mod tests {
             assert_eq!(vocabulary.check(known), Ok(()));
         }
         assert!(vocabulary.check("dgo").unwrap_err().contains("is it 'Dog'?"));
+        assert!(vocabulary.check("smoke det").unwrap_err().contains("is it 'Smoke detector, smoke alarm'?"));
         assert!(!vocabulary.check("xyzzy").unwrap_err().contains("is it"));
         assert!(vocabulary.check("Speech").unwrap_err().contains("captions are for speech"));
     }
