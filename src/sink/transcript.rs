@@ -29,6 +29,7 @@ pub(super) fn gap_words(gap: &Gap) -> String {
         GapReason::Overrun => "this machine was too slow",
         GapReason::Missing => "the device did not deliver it",
         GapReason::Device => "the device was lost",
+        GapReason::Paused => return format!("{seconds:.1} s not listened to: paused"),
     };
     format!("{seconds:.1} s of audio missing: {why}")
 }
@@ -37,6 +38,7 @@ pub(super) fn gap_words(gap: &Gap) -> String {
 pub(super) fn device_words(device: &Device) -> Option<String> {
     let what = match device.state {
         DeviceState::Open => return None,
+        DeviceState::Paused => "paused",
         DeviceState::Lost => "lost",
         DeviceState::Back => "is back",
     };
