@@ -17,7 +17,7 @@ use auricle::runtime::GraphSettings;
 use auricle::sound::{Engine, Vocabulary};
 use auricle::store::Places;
 use auricle::time::SamplePosition;
-use auricle::{ErrorKind, runtime};
+use auricle::{EngineSettings, Engines, ErrorKind, Next, Pace, Session, runtime};
 
 const DOG: &str = "/m/0bt9lr";
 const BARK: &str = "/m/05tny_";
@@ -355,4 +355,38 @@ fn a_label_that_is_unknown_or_never_told_is_an_error_with_its_place() {
     }
     let known = "[[alert]]\nlabel = \"CO alarm (T4 pattern)\"\nrun = [\"x\"]\n[[alert]]\nlabel = \"Alarm\"\nrun = [\"x\"]";
     Settings::parse(known, "auricle.toml").unwrap().check(&vocabulary).unwrap();
+}
+
+#[test]
+fn a_session_runs_the_program_and_tells_it_among_its_events() {
+    runtime::load_library(None).expect("'make library' fetches ONNX Runtime");
+    let engines = Engines::load(&EngineSettings { captions: None, ..EngineSettings::default() }).unwrap();
+    let mut session = Session::builder().engines(engines.clone()).pace(Pace::Virtual).build().unwrap();
+    let events = session.events();
+    let folder = tempfile::tempdir().unwrap();
+    let noting = noting(folder.path());
+    let toml = format!("[[alert]]\nlabel = \"Smoke alarm (T3 pattern)\"\nrun = ['{}', '{{label}}', '{{id}}']", noting.display());
+    let settings = Settings::parse(&toml, "auricle.toml").unwrap();
+    let alerts = Alerts::of_session(&settings, &engines, &session).unwrap().expect("there is an alert");
+    assert!(Alerts::of_session(&Settings::default(), &engines, &session).unwrap().is_none());
+    // Three beeps of 0.5 s every 4 s.
+    let sample = |n: u32| {
+        let time = f64::from(n) / 16_000.0;
+        let on = time % 4.0 < 3.0 && time % 1.0 < 0.5;
+        if on { (0.1 * (std::f64::consts::TAU * 3_100.0 * time).sin()) as f32 } else { 0.0 }
+    };
+    session.push(&(0..12 * 16_000).map(sample).collect::<Vec<f32>>()).unwrap();
+    let mut told = Vec::new();
+    let until = Instant::now() + Duration::from_secs(20);
+    while !told.contains(&AlertState::Done) && Instant::now() < until {
+        if let Next::Event(event) = events.next_within(Duration::from_millis(100))
+            && let EventBody::Alert(alert) = event.body
+        {
+            told.push(alert.state);
+        }
+    }
+    assert_eq!(told, [AlertState::Fired, AlertState::Done]);
+    assert_eq!(noted(&noting), ["Smoke alarm (T3 pattern)", "/m/01y3hg"]);
+    session.finish().unwrap();
+    alerts.finish(Duration::from_secs(2));
 }
