@@ -197,8 +197,8 @@ fn an_alarm_is_recognised_with_its_second_cycle_and_is_one_event() {
         let found = patterns(&told);
         let (at_s, first) = found.first().unwrap_or_else(|| panic!("{label}: {told:#?}"));
         assert_eq!((&*first.label, &*first.id), (label, id));
-        // Its second group and a moment of silence: 7.25 s (T3) or 6.8 s (T4) after it began.
-        let silence_s = if rhythm.beeps == 3 { 0.75 } else { 0.4 };
+        // Its second group and a moment of silence: 7.35 s (T3) or 6.8 s (T4) after it began.
+        let silence_s = if rhythm.beeps == 3 { 0.85 } else { 0.4 };
         assert!((at_s - 2.0 - (2.0 * rhythm.period_s() - rhythm.pause_s + silence_s)).abs() < 0.25, "{label}: {at_s}");
         let last = found.last().unwrap();
         assert!(last.1.state == SoundState::End && found.iter().all(|(_, sound)| sound.event == last.1.event), "{found:#?}");

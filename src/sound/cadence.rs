@@ -17,7 +17,7 @@ const TOLERANCE: f64 = 0.15;
 const SAME_S: f64 = 0.3;
 /// What of the head of a group a tone may fill, and of its tail.
 const OF_HEAD: f32 = 0.35;
-const OF_TAIL: f32 = 0.2;
+const OF_TAIL: f32 = 0.1;
 /// Levels of two groups of one alarm are no further apart, natural logarithm: 6 dB.
 const LIKE_LEVEL: f32 = 0.7;
 /// Groups that are kept of each pattern, to find what the next one belongs to.
@@ -85,11 +85,11 @@ impl Pattern {
                 on_s: 0.5,
                 off_s: 0.5,
                 pause_s: 1.5,
-                quiet_s: 0.75,
+                quiet_s: 0.85,
                 tempos: 13,
                 edge_s: 0.04,
                 rings_s: 0.14,
-                of_beep: 0.6,
+                of_beep: 0.7,
                 of_beeps: 0.8,
                 of_silence: 0.35,
                 of_silences: 0.2,
