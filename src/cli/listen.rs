@@ -53,8 +53,10 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     say("loading models; Ctrl-C stops");
     runtime::load_library(captions.run.library.as_deref())?;
     let engines = Engines::load(&captions.engines())?;
-    let speech = speech::Settings::preset(arguments.preset);
-    let mut session = Session::builder().engines(engines).channel(captions.channel.channel).speech(speech).build()?;
+    let speech = captions.segment.within(speech::Settings::preset(arguments.preset));
+    let sound = captions.sound.settings();
+    let mut session =
+        Session::builder().engines(engines).channel(captions.channel.channel).speech(speech).sound(sound).build()?;
     let events = session.events();
     let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
     let source = match input {

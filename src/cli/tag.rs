@@ -25,7 +25,7 @@ pub fn run(arguments: &Tag) -> Result<ExitCode> {
         engines: Engines::load(&arguments.run.engines(None, Some(arguments.model.clone())))?,
         channel: arguments.channel.channel,
         speech: speech::Settings::default(),
-        sound: sound::Settings { scores: arguments.scores, ..Default::default() },
+        sound: sound::Settings { scores: arguments.scores, ..arguments.sound.settings() },
     };
     files::read_all(&arguments.files, &reading, sink)
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use auricle::sink::{Format, Manner};
-use auricle::{Engines, runtime, sound, speech};
+use auricle::{Engines, runtime, speech};
 
 use super::args::Transcribe;
 use super::files::{self, Reading};
@@ -25,12 +25,12 @@ pub fn run(arguments: &Transcribe) -> Result<ExitCode> {
     let reading = Reading {
         engines: Engines::load(&captions.engines())?,
         channel: captions.channel.channel,
-        speech: speech::Settings {
+        speech: captions.segment.within(speech::Settings {
             partials: arguments.partials,
             batch: if arguments.partials { 1 } else { BATCH },
             ..Default::default()
-        },
-        sound: sound::Settings::default(),
+        }),
+        sound: captions.sound.settings(),
     };
     files::read_all(&arguments.files, &reading, sink)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Captions, Channel, OutputArgs, Run, SOUNDS};
+use super::{Captions, Channel, OutputArgs, Run, SOUNDS, SoundArgs};
 
 /// Caption files, as fast as the machine allows.
 ///
@@ -48,6 +48,9 @@ pub struct Tag {
     /// Which channel of the audio
     #[command(flatten)]
     pub channel: Channel,
+    /// Which sounds are told
+    #[command(flatten)]
+    pub sound: SoundArgs,
     /// How to write
     #[command(flatten)]
     pub output: OutputArgs,

@@ -8,6 +8,7 @@ use auricle::speech::Preset;
 use clap::Args;
 
 use super::Captions;
+use crate::cli::config::Alerts;
 
 /// Caption the microphone, or a file as if it were live, with sound events between.
 ///
@@ -38,6 +39,9 @@ pub struct Listen {
     /// What to listen to and how to write it
     #[command(flatten)]
     pub captions: Captions,
+    /// The `[[alert]]` tables of the settings
+    #[arg(skip)]
+    pub alerts: Alerts,
 }
 
 impl Listen {
