@@ -68,7 +68,11 @@ pub fn microphone(report: &mut Report, arguments: &Doctor) -> Result<()> {
     let (events, heard_of) = mpsc::channel();
     let microphone = match Microphone::start(settings, events) {
         Ok(microphone) => microphone,
-        Err(error) => return report.problem("microphone", error.message()),
+        Err(error) => {
+            let way_out =
+                if error.message().contains("plug one in") { "" } else { "; plug one in, or choose another (auricle devices)" };
+            return report.problem("microphone", &format!("{error}{way_out}"));
+        }
     };
     let heard = listen(&heard_of, arguments);
     microphone.stop();

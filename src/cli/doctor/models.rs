@@ -1,5 +1,8 @@
 //! What `auricle doctor` finds about the ONNX Runtime library, the models, and where they run.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -11,6 +14,9 @@ use super::super::models::prove;
 use super::report::Report;
 use super::within;
 
+/// What comes before the version in a symbol's name, and how far into the library such names are looked for.
+const SYMBOL_VERSION: &[u8] = b"VERS_";
+const SYMBOLS_BYTES: u64 = 4 << 20;
 /// How long a GPU may take until a model has run on it: TensorRT builds an engine first.
 const GPU_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -19,17 +25,22 @@ pub fn library(report: &mut Report, arguments: &Doctor) -> Result<()> {
     match runtime::load_library(arguments.run.library.as_deref()) {
         Ok(()) => {
             let path = runtime::library_path().unwrap_or_default();
-            report.ok("library", &format!("ONNX Runtime {}, {}", version(), path.display()))
+            // One that was loaded is at least this.
+            let version = version(&path).unwrap_or_else(|| "1.20 or later".to_owned());
+            report.ok("library", &format!("ONNX Runtime {version}, {}", path.display()))
         }
         Err(error) => report.problem("library", error.message()),
     }
 }
 
-/// The version in ONNX Runtime's description of its build.
-fn version() -> String {
-    let told = runtime::version().unwrap_or_default();
-    let word = told.split([' ', ',']).find_map(|word| word.strip_prefix("git-branch=rel-"));
-    word.map_or_else(|| "of a version that it does not tell".to_owned(), str::to_owned)
+/// The version that the library's symbols carry, `VERS_1.31.1`: ONNX Runtime's description of its build need not have it.
+fn version(library: &Path) -> Option<String> {
+    let mut head = Vec::new();
+    // Names of symbols come before code.
+    File::open(library).ok()?.take(SYMBOLS_BYTES).read_to_end(&mut head).ok()?;
+    let at = head.windows(SYMBOL_VERSION.len()).position(|bytes| bytes == SYMBOL_VERSION)? + SYMBOL_VERSION.len();
+    let digits = head[at..].iter().map(|&byte| char::from(byte)).take_while(|c| c.is_ascii_digit() || *c == '.');
+    Some(digits.take(20).collect::<String>()).filter(|version| version.contains('.'))
 }
 
 /// The models that captions need, every file by its hash and each run once; of the others, their files.
