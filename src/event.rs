@@ -223,6 +223,8 @@ pub struct Device {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceState {
+    /// There is none yet; it is waited for.
+    Waiting,
     /// Opened; audio is expected.
     Open,
     /// Stopped delivering audio.

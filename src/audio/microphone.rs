@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::alsa_messages;
 use super::capture::{self, Open};
 use super::devices::{self, HostChoice};
 use super::pcm::ChannelChoice;
@@ -38,6 +39,15 @@ pub struct MicrophoneSettings {
     pub rate_hz: Option<u32>,
     /// The channel that will be listened to: the device must have it.
     pub channel: ChannelChoice,
+    /// Whether to wait for a microphone where none can be opened, rather than fail. Default: no.
+    pub wait: bool,
+}
+
+impl MicrophoneSettings {
+    /// Whether what was asked for by name is what speakers play.
+    fn names_a_monitor(&self) -> bool {
+        self.device.as_deref().is_some_and(|wanted| wanted.to_lowercase().contains("monitor"))
+    }
 }
 
 /// A microphone that is open or being looked for. Dropping it stops it without waiting.
@@ -51,25 +61,33 @@ impl Microphone {
     /// lost (an error of its host, no audio for 2 s, or none at all in the first 5 s) `Lost` follows, then `Connected` with
     /// `again` once it or, where none was named, another is found (which is then kept); at the end `Ended`.
     ///
+    /// With [`wait`](MicrophoneSettings::wait) a microphone that cannot be opened is no error: `Waiting` comes first, and
+    /// `Connected` once there is one. What speakers play is then no microphone unless it is named.
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::InvalidInput`] (several devices match, or the channel is not there) or
     /// [`ErrorKind::Device`], when the first opening fails or takes more than 5 s.
     pub fn start(settings: MicrophoneSettings, events: Sender<SourceEvent>) -> Result<Self> {
         let attempt = Attempt::start(settings.clone(), Arc::new(()))?;
-        let open = match attempt.result.recv_timeout(OPEN_TIMEOUT) {
-            Ok(result) => result?,
-            Err(_) => {
-                let message = format!(
-                    "the microphone did not open within {} s: its host hangs; restart the sound server, or choose another host",
-                    OPEN_TIMEOUT.as_secs()
-                );
-                return Err(Error::new(ErrorKind::Device, message));
+        let first = attempt.result.recv_timeout(OPEN_TIMEOUT).unwrap_or_else(|_| {
+            let message = format!(
+                "the microphone did not open within {} s: its host hangs; restart the sound server, or choose another host",
+                OPEN_TIMEOUT.as_secs()
+            );
+            Err(Error::new(ErrorKind::Device, message))
+        });
+        let first = match first {
+            Err(error) if !settings.wait || error.kind() == ErrorKind::InvalidInput => return Err(error),
+            Ok(open) if settings.wait && is_monitor(&open.id) && !settings.names_a_monitor() => {
+                drop(close(open));
+                Err(Error::new(ErrorKind::NotFound, "there is only what the speakers play"))
             }
+            first => first,
         };
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("microphone".into())
-            .spawn(move || Supervisor { settings, events, stopped }.run(open))
+            .spawn(move || Supervisor { settings, events, stopped }.run(first))
             .map_err(thread_error)?;
         Ok(Self { stop, thread })
     }
@@ -99,7 +117,7 @@ impl Attempt {
             .name("open-microphone".into())
             .spawn(move || {
                 let _alive = alive;
-                let opened = open(&settings);
+                let opened = alsa_messages::logged(|| open(&settings));
                 // Nobody waits any more: what was opened is dropped here.
                 let _ = answer.send(opened);
             })
@@ -125,7 +143,7 @@ fn open(settings: &MicrophoneSettings) -> Result<Open> {
 fn close(open: Open) -> Receiver<()> {
     let (done, closed) = mpsc::channel();
     let spawned = std::thread::Builder::new().name("close-microphone".into()).spawn(move || {
-        drop(open.stream);
+        alsa_messages::logged(|| drop(open.stream));
         let _ = done.send(());
     });
     if let Err(error) = spawned {
@@ -156,7 +174,19 @@ enum Outcome {
 }
 
 impl Supervisor {
-    fn run(self, mut open: Open) {
+    fn run(self, first: Result<Open>) {
+        // Whoever holds the events hears that there are no more.
+        let open = match first {
+            Ok(open) => Some(open),
+            Err(error) => self.wait_for_one(&error),
+        };
+        if let Some(open) = open {
+            self.look_after(open);
+        }
+        let _ = self.events.send(SourceEvent::Ended);
+    }
+
+    fn look_after(&self, mut open: Open) {
         let mut again = false;
         loop {
             let (host, id, name) = (open.host, open.id.clone(), open.name.clone());
@@ -176,13 +206,20 @@ impl Supervisor {
                     }
                 }
             }
-            match self.look_for(host, &id) {
+            match self.look_for(Some((host, &id))) {
                 Some(found) => open = found,
                 None => break,
             }
             again = true;
         }
-        let _ = self.events.send(SourceEvent::Ended);
+    }
+
+    /// Waits for a first microphone; `None` when no longer wanted.
+    fn wait_for_one(&self, error: &Error) -> Option<Open> {
+        let name = self.settings.device.clone().unwrap_or_else(|| "microphone".to_owned());
+        log::warn!("waiting for a microphone: {error}");
+        self.events.send(SourceEvent::Waiting { name }).ok()?;
+        self.look_for(None)
     }
 
     /// Tells the front end; false when it is gone.
@@ -214,10 +251,11 @@ impl Supervisor {
         }
     }
 
-    /// Tries to open the device that was lost, until it is there or no longer wanted. Where the settings leave a choice, others
-    /// will do after a while.
-    fn look_for(&self, host: HostChoice, id: &str) -> Option<Open> {
-        let lost = Instant::now();
+    /// Tries to open the device that was `lost`, or a first one, until it is there or no longer wanted. Where the settings leave a
+    /// choice, others will do after a while.
+    fn look_for(&self, lost: Option<(HostChoice, &str)>) -> Option<Open> {
+        let since = Instant::now();
+        let monitor_will_do = lost.map_or_else(|| self.settings.names_a_monitor(), |(_, id)| is_monitor(id));
         let alive = Arc::new(());
         let mut failure = String::new();
         let mut same = true;
@@ -229,15 +267,15 @@ impl Supervisor {
                 continue;
             }
             let mut settings = self.settings.clone();
-            if settings.device.is_none() {
-                settings.host = settings.host.or((lost.elapsed() < LOYALTY).then_some(host));
+            if let Some((host, id)) = lost.filter(|_| self.settings.device.is_none()) {
+                settings.host = settings.host.or((since.elapsed() < LOYALTY).then_some(host));
                 settings.device = same.then(|| id.to_owned());
                 // In turns with whatever is the default now.
                 same = !same;
             }
             match self.attempt(settings, &alive) {
                 // A server without a microphone offers what its speakers play; that would look like a microphone come back.
-                Some(Ok(open)) if is_monitor(&open.id) && !is_monitor(id) => drop(close(open)),
+                Some(Ok(open)) if is_monitor(&open.id) && !monitor_will_do => drop(close(open)),
                 Some(Ok(open)) => return Some(open),
                 Some(Err(error)) => {
                     if failure != error.message() {

@@ -10,7 +10,7 @@ use auricle::audio::microphone::Microphone;
 use auricle::audio::paced::{self, PacedFile};
 use auricle::event::{Device, DeviceState, EventBody};
 use auricle::sink::{self, Format, Manner, Reader, Sink};
-use auricle::{Engines, Events, Next, Session, runtime, speech};
+use auricle::{Engines, Error, ErrorKind, Events, Next, Session, runtime, speech};
 
 use super::args::Listen;
 use super::{files, logs, stop};
@@ -61,7 +61,7 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
     let source = match input {
         Some(file) => Source::File(paced::start(file, AS_LIVE, sources)?),
-        None => Source::Microphone(Microphone::start(arguments.microphone(), sources)?),
+        None => Source::Microphone(Microphone::start(arguments.microphone(), sources).map_err(or_wait)?),
     };
     if rolls {
         logs::hold();
@@ -69,6 +69,16 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let shown = show(&events, sink, source, &mut session);
     logs::release();
     shown.map(|()| ExitCode::SUCCESS)
+}
+
+/// A microphone that is not there may come.
+fn or_wait(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Device | ErrorKind::NotFound => {
+            Error::new(error.kind(), format!("{}; or wait for it with --wait", error.message()))
+        }
+        _ => error,
+    }
 }
 
 /// Shows events until there are no more, or until a signal or a reader that has gone ends the session.

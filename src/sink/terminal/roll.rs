@@ -130,7 +130,7 @@ impl Roll {
 
     fn device(&mut self, device: &Device, emitted: f64) {
         self.status.device = Some(printable(&device.name));
-        self.status.lost = device.state == DeviceState::Lost;
+        self.status.lost = matches!(device.state, DeviceState::Lost | DeviceState::Waiting);
         if let Some(words) = device_words(device) {
             self.insert(SamplePosition::from_seconds(emitted), What::Notice(words));
         }
