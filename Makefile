@@ -21,6 +21,7 @@ ARGS ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AURICLE := $(TARGET)/release/auricle
 VENV := .venv
+SHARE := $(PREFIX)/share
 DEMO := models/moonshine-tiny-en/two_cities.wav
 
 # Before the environment exists, and in it
@@ -53,13 +54,19 @@ build: packages venv models library cargo ## target/release/auricle, ready to ru
 	$(call say,cargo build --release)
 	@cargo build --release --locked
 
-install: ## the binary, its library and models under PREFIX (as root: `make build` first, then `sudo make install`)
+install: ## the binary, library, models, man pages and completions under PREFIX (as root: `make build` first, then `sudo make install`)
 	@if [ -n "$$SUDO_USER" ] && [ -x $(AURICLE) ]; then :; else $(MAKE) --no-print-directory build; fi
 	$(call say,installing into $(DESTDIR)$(PREFIX))
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/auricle $(DESTDIR)$(PREFIX)/share/auricle/models
 	@install -m 755 $(AURICLE) $(DESTDIR)$(PREFIX)/bin/auricle
 	@install -m 644 $(TARGET)/lib/auricle/libonnxruntime.so $(DESTDIR)$(PREFIX)/lib/auricle/libonnxruntime.so
 	@cp -R --preserve=mode,timestamps models/. $(DESTDIR)$(PREFIX)/share/auricle/models
+	@install -d $(DESTDIR)$(SHARE)/bash-completion/completions $(DESTDIR)$(SHARE)/zsh/site-functions \
+		$(DESTDIR)$(SHARE)/fish/vendor_completions.d
+	@$(AURICLE) generate man --folder $(DESTDIR)$(SHARE)/man/man1
+	@$(AURICLE) generate completions bash > $(DESTDIR)$(SHARE)/bash-completion/completions/auricle
+	@$(AURICLE) generate completions zsh > $(DESTDIR)$(SHARE)/zsh/site-functions/_auricle
+	@$(AURICLE) generate completions fish > $(DESTDIR)$(SHARE)/fish/vendor_completions.d/auricle.fish
 
 models: venv ## every file of every model, brought or built, checked by sha256 against its model.toml
 	$(call say,models)

@@ -126,7 +126,7 @@ pub fn resolve(
         said.extend(strongest(key, &path, inner, file)?);
     }
     let exclusions = Exclusions::new(root, &path);
-    let kept: Vec<bool> = said.iter().map(|one| !exclusions.overruled(one, &said)).collect();
+    let kept: Vec<bool> = said.iter().map(|one| !exclusions.overruled(one, &said) && !beside_the_point(one, &said)).collect();
     let mut kept_ones: Vec<Said> = said.into_iter().zip(kept).filter_map(|(one, kept)| kept.then_some(one)).collect();
     for (index, one) in kept_ones.iter().enumerate() {
         if let Some(other) = kept_ones[..index].iter().find(|other| exclusions.exclude(one, other) && one.origin != Origin::Flag)
@@ -322,6 +322,25 @@ impl Exclusions {
     /// Whether something stronger was said that excludes `one`.
     fn overruled(&self, one: &Said, all: &[Said]) -> bool {
         all.iter().any(|other| other.origin.strength() > one.origin.strength() && self.exclude(one, other))
+    }
+}
+
+/// What clap does not know: a weaker setting that means nothing beside what was said more strongly, and would be refused beside it
+/// if it had been said on the same line.
+fn beside_the_point(one: &Said, all: &[Said]) -> bool {
+    let said = |name: &str| all.iter().find(|other| other.key.name == name && other.asks());
+    let stronger = |name: &str| said(name).filter(|other| other.origin.strength() > one.origin.strength());
+    match one.key.name.as_str() {
+        // What fills the terminal, writes scores, or goes to files whose names say their formats has no use for another.
+        "format" => {
+            let by_name = |output: &Said| output.values.iter().all(|path| Path::new(path).extension().is_some());
+            stronger("view").is_some() || stronger("scores").is_some() || stronger("output").is_some_and(by_name)
+        }
+        // They describe raw audio on standard input; other audio says itself.
+        "rate" | "channels" | "sample-format" => {
+            one.origin != Origin::Flag && said("input").is_none_or(|input| input.values != ["-"])
+        }
+        _ => false,
     }
 }
 
