@@ -29,6 +29,9 @@ SETUP := PYTHONPATH=export $(PYTHON) -m auricle_export
 PY := PYTHONPATH=export $(VENV)/bin/python
 say = @printf '%s\n' "== $(1)"
 
+# What is tested and measured says what it was given: nobody's settings are read
+test accuracy footprint bench-moonshine rolling peers noise microphone: export AURICLE_CONFIG := none
+
 help: ## this list
 	@printf 'make TARGET [PYTHON=python3.11] [PREFIX=/usr/local] [DESTDIR=] [ARGS="..."]\n\n'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

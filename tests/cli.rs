@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 fn auricle(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_auricle"));
-    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_LOG");
+    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_LOG").env("AURICLE_CONFIG", "none");
     command
 }
 

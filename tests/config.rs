@@ -33,6 +33,7 @@ impl Home {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = auricle();
+        command.env_remove("AURICLE_CONFIG");
         let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AURICLE_"));
         ours.for_each(|(name, _)| {
             command.env_remove(name);
@@ -93,6 +94,7 @@ fn flags_go_before_variables_and_these_before_tables_and_the_top_of_the_file() {
     let variable = [("AURICLE_THREADS", "4")];
     assert_eq!(home.shown(&variable, &[], "threads"), pair("4", "AURICLE_THREADS"));
     assert_eq!(home.shown(&variable, &["listen", "--threads", "5"], "threads"), pair("5", "--threads"));
+    assert_eq!(home.shown(&[], &["--threads", "5"], "threads"), pair("5", "--threads"));
     // An empty variable says nothing.
     assert_eq!(home.shown(&[("AURICLE_THREADS", "")], &[], "threads"), pair("3", "auricle.toml:3"));
     // The other '--model' is another setting.

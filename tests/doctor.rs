@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use program::{Ended, Program, auricle};
 use virtual_microphone::{VirtualMicrophone, with_virtual_microphone};
@@ -163,5 +164,11 @@ fn a_microphone_is_heard_and_one_that_is_muted_or_too_loud_is_told() {
         let clipped = hearing(microphone, folder, Some(&loud));
         assert_eq!(clipped.code, Some(1));
         assert!(line(&clipped, "problem", "microphone").contains("too loud"), "{clipped:#?}");
+        microphone.stall(true);
+        let started = Instant::now();
+        let stalled = hearing(microphone, folder, None);
+        microphone.stall(false);
+        assert!(stalled.code == Some(1) && started.elapsed() < Duration::from_secs(30), "{:?}: {stalled:#?}", started.elapsed());
+        assert!(line(&stalled, "problem", "microphone").contains("restart the sound server"), "{stalled:#?}");
     });
 }

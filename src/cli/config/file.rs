@@ -293,3 +293,33 @@ fn unknown_table(name: &str) -> String {
         None => format!("there is no table [{name}]; {all}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_lines_and_characters_from_1() {
+        let text = "a\né = 1\r\n";
+        for (offset, expected) in [(0, "1:1"), (1, "1:2"), (2, "2:1"), (4, "2:2"), (5, "2:3"), (99, "3:1")] {
+            assert_eq!(position(text, offset), expected, "{offset}");
+        }
+    }
+
+    #[test]
+    fn alerts_are_read_by_whoever_knows_them_and_what_is_wrong_has_its_place() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Alert {
+            label: String,
+        }
+        let root = super::super::definitions();
+        let file = |text: &str| File::parse(Path::new("a.toml"), text.to_owned(), &root).unwrap();
+        let alerts = file("threads = 2\n[[alert]]\nlabel = 'Dog'\n[[alert]]\nlabel = 'Cat'\n").alerts();
+        let labels: Vec<String> = alerts.read::<Alert>().unwrap().into_iter().map(|alert| alert.label).collect();
+        assert_eq!(labels, ["Dog", "Cat"]);
+        let error = file("[[alert]]\nlabel = 'Dog'\n\n[[alert]]\nlabl = 'Cat'\n").alerts().read::<Alert>().unwrap_err();
+        assert!(error.to_string().starts_with("a.toml:5:1: unknown field `labl`"), "{error}");
+        assert!(Alerts::default().read::<Alert>().unwrap().is_empty());
+    }
+}

@@ -30,7 +30,8 @@ pub fn run(arguments: &ConfigArgs, named: Option<&Path>) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut given: Vec<OsString> = vec!["auricle".into()];
-    if arguments.command.is_empty() {
+    // Flags alone are those of the default.
+    if arguments.command.first().is_none_or(|first| first.to_string_lossy().starts_with('-')) {
         given.push("listen".into());
     }
     given.extend(arguments.command.iter().cloned());

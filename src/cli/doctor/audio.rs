@@ -71,7 +71,7 @@ pub fn microphone(report: &mut Report, arguments: &Doctor) -> Result<()> {
         Err(error) => {
             let way_out =
                 if error.message().contains("plug one in") { "" } else { "; plug one in, or choose another (auricle devices)" };
-            return report.problem("microphone", &format!("{error}{way_out}"));
+            return report.problem("microphone", &format!("{}{way_out}", error.message().trim_end_matches('.')));
         }
     };
     let heard = listen(&heard_of, arguments);
