@@ -40,6 +40,10 @@ pub fn hosts(report: &mut Report) -> Result<()> {
                     format!("answers: {} device{plural} that record{}", devices.len(), if plural.is_empty() { "s" } else { "" });
                 report.ok(subject, &(found + &default.unwrap_or_default()))?;
             }
+            // A server that is there and says nothing, where one that is not there is no harm.
+            Some(Err(error)) if error.message().contains("timed out") => {
+                report.problem(subject, &format!("{error}: it hangs; restart the sound server, then try again"))?;
+            }
             Some(Err(error)) => report.note(subject, error.message())?,
             None => {
                 let seconds = LIST_TIMEOUT.as_secs();
