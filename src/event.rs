@@ -43,7 +43,7 @@ pub enum EventBody {
     Speech(Speech),
     /// Audio that never arrived.
     Gap(Gap),
-    /// The input device was opened, lost or found again.
+    /// The input device was opened, paused, lost or found again.
     Device(Device),
     /// How the session is doing, about once a second.
     Stats(Stats),
@@ -208,9 +208,11 @@ pub enum GapReason {
     Missing,
     /// The device was lost.
     Device,
+    /// The device was closed while the session was paused.
+    Paused,
 }
 
-/// The input device was opened, lost or found again.
+/// The input device was opened, paused, lost or found again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Device {
     /// What happened.
@@ -227,6 +229,8 @@ pub enum DeviceState {
     Waiting,
     /// Opened; audio is expected.
     Open,
+    /// Closed on request: nothing is recorded.
+    Paused,
     /// Stopped delivering audio.
     Lost,
     /// Delivers audio again.
@@ -242,7 +246,7 @@ pub struct Stats {
     pub level_dbfs: f32,
     /// Seconds between when the newest sample that speech has processed was due and now.
     pub lag: f64,
-    /// Samples lost so far at 16 kHz, in every gap.
+    /// Samples lost so far at 16 kHz, in every gap but pauses.
     pub dropped: u64,
     /// Seconds by which a sample is due later than its position says: what the device's clock has drifted against the monotonic
     /// one. An event was late by `emitted` - `end` - `offset`.

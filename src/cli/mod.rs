@@ -12,6 +12,7 @@ mod listen;
 mod logs;
 mod models;
 mod pages;
+#[allow(dead_code, unused_imports, reason = "the full-screen view takes them next")]
 mod stop;
 mod table;
 mod tag;

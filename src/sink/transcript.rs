@@ -29,6 +29,7 @@ pub(super) fn gap_words(gap: &Gap) -> String {
         GapReason::Overrun => "this machine was too slow",
         GapReason::Missing => "the device did not deliver it",
         GapReason::Device => "the device was lost",
+        GapReason::Paused => return format!("{seconds:.1} s not listened to: paused"),
     };
     format!("{seconds:.1} s of audio missing: {why}")
 }
@@ -39,6 +40,7 @@ pub(super) fn device_words(device: &Device) -> Option<String> {
     match device.state {
         DeviceState::Open => None,
         DeviceState::Waiting => Some(format!("waiting for a microphone: {name}")),
+        DeviceState::Paused => Some(format!("microphone paused: {name}")),
         DeviceState::Lost => Some(format!("microphone lost: {name}")),
         DeviceState::Back => Some(format!("microphone is back: {name}")),
     }

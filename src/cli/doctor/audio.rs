@@ -117,7 +117,8 @@ fn listen(events: &Receiver<SourceEvent>, arguments: &Doctor) -> Result<Heard, S
                 return Err(format!("{name}: lost while it was listened to: {reason}; plug it in again"));
             }
             Ok(SourceEvent::Failed(error)) => return Err(error.message().to_owned()),
-            Ok(SourceEvent::Ended | SourceEvent::Waiting { .. }) | Err(_) => {}
+            // No audio yet.
+            Ok(_) | Err(_) => {}
         }
         if let Some((consumer, format, name)) = &mut connected {
             take(consumer, *format, arguments, &mut samples);
