@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthStr;
 use super::super::table;
 
 /// Columns before what was found: verdict and subject.
-const INDENT: usize = 22;
+const INDENT: usize = 23;
 /// A terminal narrower than this is not folded for.
 const NARROWEST: usize = 40;
 
@@ -57,7 +57,7 @@ fn line(verdict: &str, subject: &str, found: &str) -> Result<()> {
     // Devices and models have a say in what was found, and none in what the terminal does.
     let found = found.replace(char::is_control, " ");
     let lines = folded(&found, width.filter(|width| *width >= NARROWEST).map(|width| width - INDENT));
-    table::print(&format!("{verdict:<9}{subject:<13}{}\n", lines.join(&format!("\n{}", " ".repeat(INDENT)))))
+    table::print(&format!("{verdict:<9}{subject:<14}{}\n", lines.join(&format!("\n{}", " ".repeat(INDENT)))))
 }
 
 /// `text` in lines of at most `width` columns, where no word is longer.
