@@ -166,10 +166,14 @@ mod tests {
 
     #[test]
     fn sentences_and_pauses_make_cues() {
-        let text = "It was the best of times, | it was the worst of times. | It was the age of wisdom, it was the age of foolishness.";
+        let text =
+            "It was the best of times, | it was the worst of times. | It was the age of wisdom, it was the age of foolishness.";
         assert_eq!(
             lines(text),
-            ["It was the best of times, / it was the worst of times.", "It was the age of wisdom, / it was the age of foolishness."]
+            [
+                "It was the best of times, / it was the worst of times.",
+                "It was the age of wisdom, / it was the age of foolishness."
+            ]
         );
         assert_eq!(lines("Ever tried. || Ever failed."), ["Ever tried.", "Ever failed."]);
         assert_eq!(lines("No. | Not now."), ["No. Not now."], "0.3 s are too short for a cue");

@@ -13,7 +13,8 @@ const LEANING: &str = " a an the this that these those my your his her its our t
     shall should can could may might must not i'm you're he's she's it's we're they're don't doesn't didn't isn't wasn't very \
     mr mr. mrs mrs. ms ms. dr dr. ";
 /// Words before which a line is well broken: conjunctions and relative pronouns.
-const OPENING: &str = " and or but nor so yet because although though while when where who which whose that if unless until since as than ";
+const OPENING: &str =
+    " and or but nor so yet because although though while when where who which whose that if unless until since as than ";
 /// Words before which it is broken not badly: prepositions.
 const PREPOSITIONS: &str = " of in on at by to for from with without into onto over under about after before between through during \
     against among upon ";

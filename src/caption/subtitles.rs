@@ -71,11 +71,9 @@ mod tests {
 
     #[test]
     fn text_that_looks_like_a_format_is_text() {
-        let cue = Cue { start_ms: 3_725_042, end_ms: 360_000_999, lines: vec!["<i>1 & 2</i>".into(), "00:01 --> {\\an8}".into()] };
-        assert_eq!(
-            Subtitles::SubRip.cue(7, &cue),
-            "7\n01:02:05,042 --> 100:00:00,999\n‹i›1 & 2‹/i›\n00:01 --› (\\an8)\n\n"
-        );
+        let cue =
+            Cue { start_ms: 3_725_042, end_ms: 360_000_999, lines: vec!["<i>1 & 2</i>".into(), "00:01 --> {\\an8}".into()] };
+        assert_eq!(Subtitles::SubRip.cue(7, &cue), "7\n01:02:05,042 --> 100:00:00,999\n‹i›1 & 2‹/i›\n00:01 --› (\\an8)\n\n");
         assert_eq!(
             Subtitles::WebVtt.cue(7, &cue),
             "01:02:05.042 --> 100:00:00.999\n&lt;i&gt;1 &amp; 2&lt;/i&gt;\n00:01 --&gt; {\\an8}\n\n"

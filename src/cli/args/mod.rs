@@ -13,7 +13,7 @@ pub use captions::{Captions, Channel};
 pub use files::{Tag, Transcribe};
 pub use listen::Listen;
 pub use models::{Models, ModelsAdd, ModelsCommand, ModelsVerify};
-pub use output::{FormatArg, OutputArgs};
+pub use output::{FormatArg, OutputArgs, misuse};
 pub use run::Run;
 
 use clap::{ArgAction, Parser, Subcommand};
