@@ -171,7 +171,8 @@ fn a_disk_that_fills_up_leaves_whole_records() {
     };
     let (full, subtitles) = (small.join("full.jsonl"), small.join("talk.vtt"));
     let mut program = auricle();
-    program.args(["transcribe", "--partials", "--sounds", "off"]).arg(recording("beckett.wav")).arg("--output").arg(&full);
+    // 200 KB of events, and 1 KB of subtitles, which the file system still has room for.
+    program.args(["transcribe", "--partials", "--sounds", "off"]).arg(recording("two_cities.wav")).arg("--output").arg(&full);
     let ended = Program::start(program.arg("--output").arg(&whole).arg("--output").arg(&subtitles)).finish();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(
@@ -181,9 +182,11 @@ fn a_disk_that_fills_up_leaves_whole_records() {
     );
     let (kept, all) = (events(&text(&full)), events(&text(&whole)));
     assert!(!kept.is_empty() && kept.len() < all.len(), "{} of {}", kept.len(), all.len());
-    assert_eq!(kept[..], all[..kept.len()], "those before the disk was full, each whole");
-    cues(&text(&subtitles));
-    assert_beckett(&finals(&text(&whole)));
+    // Events that are short enough may find room after one that was not: each is whole, and a hole in the numbers tells of what is lost.
+    let place = |event: &Value| event["seq"].as_u64().unwrap() as usize;
+    assert!(kept.iter().all(|event| *event == all[place(event)]) && kept.is_sorted_by_key(place));
+    assert!(cues(&text(&subtitles)).concat().starts_with("It was the best of times"));
+    assert!(finals(&text(&whole)).ends_with("of comparison only."));
 }
 
 #[test]

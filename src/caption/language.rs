@@ -9,7 +9,7 @@ pub(super) const PLAIN: u32 = 30;
 /// Articles, prepositions, conjunctions, possessives, auxiliaries and pronouns, which lean on the word after them.
 const LEANING: &str = " a an the this that these those my your his her its our their some any no every each of in on at by to for from \
     with without into onto over under about after before between through during against among upon as than and or but nor so if \
-    because while when where who which whose i you he she we they is are was were be been am do does did has have had will would \
+    because while when where who which whose i you he she it we they there is are was were be been am do does did has have had will would \
     shall should can could may might must not i'm you're he's she's it's we're they're don't doesn't didn't isn't wasn't very \
     mr mr. mrs mrs. ms ms. dr dr. ";
 /// Words before which a line is well broken: conjunctions and relative pronouns.
@@ -18,6 +18,8 @@ const OPENING: &str =
 /// Words before which it is broken not badly: prepositions.
 const PREPOSITIONS: &str = " of in on at by to for from with without into onto over under about after before between through during \
     against among upon ";
+/// Pronouns that a clause may begin with.
+const SUBJECTS: &str = " i you he she it we they there i'm you're he's she's it's we're they're ";
 
 /// What it costs to separate `word` from `next`: 0 at the end of a sentence, [`PLAIN`] where nothing is known, twice as much and
 /// more where a word is torn from what it leans on.
@@ -42,6 +44,8 @@ pub(super) fn break_cost(word: &str, next: &str) -> u32 {
         14
     } else if is_in(PREPOSITIONS, &next) {
         18
+    } else if is_in(SUBJECTS, &next) {
+        22
     } else {
         PLAIN
     }
@@ -68,10 +72,12 @@ mod tests {
             break_cost("times,", "it"),
             break_cost("tired", "and"),
             break_cost("walk", "in"),
+            break_cost("hope", "it"),
             break_cost("old", "dog"),
             break_cost("the", "dog"),
         ];
-        assert!(costs.is_sorted() && costs[0] == 0 && costs[6] > 2 * costs[5], "{costs:?}");
+        assert!(costs.is_sorted() && costs[0] == 0 && costs[7] > 2 * costs[6], "{costs:?}");
+        assert_eq!(break_cost("it", "was"), break_cost("the", "dog"));
         assert_eq!(break_cost("\"Go!\"", "he"), 0);
         assert_eq!(break_cost("Mr.", "Smith"), break_cost("the", "dog"), "a title ends no sentence");
         assert_eq!(break_cost("-", "-"), PLAIN);

@@ -79,10 +79,7 @@ impl Progress {
     /// `heard_s` seconds of the file were heard.
     pub fn at(&mut self, heard_s: f64) {
         let Some(bars) = &mut self.0 else { return };
-        for line in logs::take() {
-            // Where that fails the line is lost on a terminal that is gone.
-            let _ = bars.all.println(line);
-        }
+        bars.tell_notes();
         let took = bars.file_started.elapsed();
         let part = bars.length_s.map(|length| (heard_s / length).min(1.0));
         bars.file.set_position((part.unwrap_or(0.0) * STEPS as f64) as u64);
@@ -97,6 +94,7 @@ impl Progress {
     /// All of the file was heard, and its last captions are being read.
     pub fn ending(&mut self) {
         if let Some(bars) = &mut self.0 {
+            bars.tell_notes();
             bars.file.set_position(STEPS);
             bars.file.set_prefix("its last captions");
             bars.file.force_draw();
@@ -106,6 +104,7 @@ impl Progress {
     /// The file is done, or left out.
     pub fn file_done(&mut self, input: &Input) {
         if let Some(bars) = &mut self.0 {
+            bars.tell_notes();
             bars.bytes = (bars.bytes.0, bars.bytes.1 + input.bytes().unwrap_or(0), 0);
             bars.files.1 += 1;
             bars.show_total(0.0);
@@ -130,6 +129,14 @@ impl Progress {
 }
 
 impl Bars {
+    /// Puts log lines above the bars.
+    fn tell_notes(&self) {
+        for line in logs::take() {
+            // Where that fails the line is lost on a terminal that is gone.
+            let _ = self.all.println(line);
+        }
+    }
+
     fn show_total(&self, part: f64) {
         let Some(total) = &self.total else { return };
         let (bytes, read, reading) = self.bytes;

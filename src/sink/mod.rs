@@ -131,14 +131,14 @@ impl Sink {
         }
     }
 
-    /// Draws what is due: call it at least ten times a second while a live session runs, with the level (dBFS) and the lag (s).
+    /// Draws what is due, and tells what could not be written: call it at least ten times a second while a live session runs, with the level (dBFS) and the lag (s).
     ///
     /// # Errors
     /// As [`Sink::event`].
     pub fn tick(&mut self, level_dbfs: f32, lag_s: f64) -> Result<Reader> {
         self.each(|kind| match kind {
             Kind::Terminal(terminal) => terminal.tick(level_dbfs, lag_s),
-            _ => Ok(Reader::There),
+            other => other.writer().check(),
         })
     }
 
@@ -177,6 +177,7 @@ impl Sink {
 
     /// Does `work` for every output whose reader is there. Fails when no output is left that works.
     fn each(&mut self, mut work: impl FnMut(&mut Kind) -> Result<Reader>) -> Result<Reader> {
+        let mut news = Vec::new();
         for open in self.outputs.iter_mut().filter(|open| !open.gone) {
             match work(&mut open.kind) {
                 Ok(Reader::There) => {
@@ -190,7 +191,7 @@ impl Sink {
                 Err(error) => {
                     let written = open.kind.writer().written();
                     if open.failing.is_none() {
-                        log::error!("{error}; what cannot be written is lost");
+                        news.push(error.clone());
                     }
                     open.failing = Some((error, written));
                 }
@@ -199,7 +200,10 @@ impl Sink {
         let working = self.outputs.iter().any(|open| !open.gone && open.failing.is_none());
         match self.outputs.iter().find_map(|open| open.failing.as_ref()) {
             Some((error, _)) if !working => Err(error.clone()),
-            _ => Ok(self.reader()),
+            _ => {
+                news.iter().for_each(|error| log::error!("{error}; what cannot be written is lost"));
+                Ok(self.reader())
+            }
         }
     }
 

@@ -106,6 +106,14 @@ impl Writer {
         }
     }
 
+    /// What went wrong since it was last told, where a thread does the writing.
+    pub(super) fn check(&mut self) -> Result<Reader> {
+        match &mut self.route {
+            Route::Direct(_) => Ok(Reader::There),
+            Route::Queued(queue) => told(&self.name, queue.check()),
+        }
+    }
+
     /// How many records were written so far.
     pub(super) fn written(&self) -> u64 {
         self.counts().0

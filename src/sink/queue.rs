@@ -69,6 +69,12 @@ impl Queue {
         state.failed.take().map_or(Ok(()), Err)
     }
 
+    /// What went wrong since it was last told.
+    pub(super) fn check(&mut self) -> io::Result<()> {
+        let mut state = self.0.lock();
+        if state.gone { Err(io::ErrorKind::BrokenPipe.into()) } else { state.failed.take().map_or(Ok(()), Err) }
+    }
+
     /// How many records were written, and how many could not be, so far.
     pub(super) fn counts(&self) -> (u64, u64) {
         self.0.lock().counts
