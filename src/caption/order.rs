@@ -162,10 +162,11 @@ impl Cues {
         self.hear(SamplePosition(gap.start.0.saturating_add(gap.samples)));
         if length_ms >= SHORTEST_GAP_MS {
             let what = match gap.reason {
-                GapReason::Overrun | GapReason::Missing => "audio missing",
-                GapReason::Device => "audio missing, device lost",
+                GapReason::Overrun | GapReason::Missing => "of audio missing",
+                GapReason::Device => "of audio missing, device lost",
+                GapReason::Paused => "not listened to",
             };
-            let text = format!("{}.{} s of {what}", length_ms / 1_000, length_ms % 1_000 / 100);
+            let text = format!("{}.{} s {what}", length_ms / 1_000, length_ms % 1_000 / 100);
             self.wait(self.tag(&text, start_ms, start_ms + length_ms));
         }
     }

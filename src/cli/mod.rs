@@ -12,6 +12,7 @@ mod logs;
 mod models;
 mod places;
 mod progress;
+#[allow(dead_code, unused_imports, reason = "the full-screen view takes them next")]
 mod stop;
 mod table;
 mod tag;

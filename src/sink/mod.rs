@@ -6,6 +6,8 @@
 mod jsonl;
 mod output;
 mod queue;
+mod roll;
+mod rows;
 mod subtitles;
 mod terminal;
 mod text;
