@@ -3,8 +3,8 @@
 //! In: events, in the order they were emitted. Out: [`Cue`]s in the order of their times, each told once and never taken back,
 //! and their text as SubRip or WebVTT. Everything here is a function of the events: no clock, no file.
 //!
-//! [`Cues`] puts speech and sounds in the order in which they happened, [`cut`] finds where to end one cue and begin the next,
-//! [`lines`] breaks a cue into lines, [`timing`] says from when until when it is shown, [`subtitles`] writes it down.
+//! `Cues` puts speech and sounds in the order in which they happened, `cut` finds where to end one cue and begin the next,
+//! `lines` breaks a cue into lines, `timing` says from when until when it is shown, `subtitles` writes it down.
 
 mod cut;
 mod language;
