@@ -49,7 +49,7 @@ test: test-packages venv test-venv models test-sources library library-oldest ca
 	@cargo test --locked
 	$(call say,pytest)
 	@$(PY) -m pytest -q export benches/accuracy/tests benches/peers/tests benches/noise/tests benches/rolling/tests \
-		benches/microphone/tests benches/soak/tests
+		benches/microphone/tests benches/soak/tests tests/parsers
 	@if [ -d ../shared/data ]; then $(MAKE) --no-print-directory accuracy ARGS=--check; \
 	else printf '%s\n' "== accuracy: skipped, no data in ../shared/data"; fi
 
@@ -146,8 +146,8 @@ lint: packages venv test-venv cargo ## format, clippy, documentation and Python 
 	$(call say,cargo doc)
 	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	$(call say,ruff)
-	@$(VENV)/bin/ruff check --config export/pyproject.toml export benches
-	@$(VENV)/bin/ruff format --check --config export/pyproject.toml export benches
+	@$(VENV)/bin/ruff check --config export/pyproject.toml export benches tests
+	@$(VENV)/bin/ruff format --check --config export/pyproject.toml export benches tests
 
 pins: venv ## write every requirements*.txt anew from its .in file, with the hash of every wheel
 	$(call say,pins)

@@ -50,8 +50,9 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let captions = &arguments.captions;
     // What can be wrong with the files is found before the models are loaded.
     let input = arguments.input.as_ref().map(AudioFile::open).transpose()?;
-    files::keep_apart(arguments.input.as_slice(), &captions.output.output())?;
-    let sink = captions.output.open(Format::Pretty, Manner::Live)?;
+    let outputs = captions.output.outputs(Format::Pretty);
+    files::keep_apart(&arguments.input, &outputs)?;
+    let sink = Sink::open_all(&outputs, Manner::Live)?;
     let rolls = sink.rolls();
     stop::on_signal(move || {
         if rolls {
@@ -127,11 +128,12 @@ fn show(events: &Events, mut sink: Sink, source: Source, toggle: &stop::Noted, s
         }
     }
     logs::take().iter().for_each(|line| sink.note(line));
-    let _ = sink.finish()?;
+    let written = sink.finish();
     if events.missed() > 0 {
         log::warn!("the output was too slow: {} events are missing from it", events.missed());
     }
-    Ok(finished?)
+    finished?;
+    Ok(written.map(drop)?)
 }
 
 /// Tells whoever sits at the terminal; a program that reads standard error hears errors only.

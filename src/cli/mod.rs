@@ -8,10 +8,13 @@ mod config;
 mod devices;
 mod doctor;
 mod files;
+mod inputs;
 mod listen;
 mod logs;
 mod models;
 mod pages;
+mod places;
+mod progress;
 #[allow(dead_code, unused_imports, reason = "the full-screen view takes them next")]
 mod stop;
 mod table;

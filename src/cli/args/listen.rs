@@ -21,7 +21,8 @@ Examples:
   auricle listen --host pulseaudio --device 'Table microphone'
   auricle listen --input talk.flac                   a file, at the speed it plays
   auricle listen --format jsonl | jq .type           events for a program
-  auricle listen --format text --output notes.txt    a transcript
+  auricle listen --output notes.txt                  a transcript
+  auricle listen --output - --output talk.srt        captions here, subtitles in a file
   auricle listen --sounds off                        captions alone")]
 pub struct Listen {
     /// Audio system to listen through [default: pulseaudio where its server answers, else alsa]

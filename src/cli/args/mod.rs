@@ -16,7 +16,7 @@ pub use config::{ConfigArgs, Doctor, Generate, GenerateCommand};
 pub use files::{Tag, Transcribe};
 pub use listen::Listen;
 pub use models::{Models, ModelsAdd, ModelsCommand, ModelsVerify};
-pub use output::{FormatArg, OutputArgs};
+pub use output::{FormatArg, OutputArgs, misuse};
 pub use run::Run;
 pub use settings::{SegmentArgs, SoundArgs};
 
