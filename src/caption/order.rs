@@ -52,6 +52,12 @@ struct Item {
     pieces: Vec<Piece>,
 }
 
+impl Item {
+    fn is_speech(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.kind == Kind::Word)
+    }
+}
+
 /// What was told of a sound that goes on.
 #[derive(Clone, Debug)]
 struct Told {
@@ -193,12 +199,15 @@ impl Cues {
             self.heard_ms > until
         });
         let heard = self.heard_ms.saturating_sub(patience);
-        let horizon = self.open.map_or(heard, |open| open.start_ms.min(heard));
+        let (opens, near) = (self.open.map_or(u64::MAX, |open| open.start_ms), milliseconds(self.settings.minimum_s));
+        let horizon = opens.min(heard);
         loop {
             let run = self.run();
             let Some(last) = self.waiting[..run].last() else { break };
             let over = self.waiting[..run].iter().map(|item| item.end_ms).fold(last.start_ms, u64::max);
-            let settled = over.saturating_add(milliseconds(self.settings.minimum_s)) <= horizon;
+            // Tags may yet belong to the segment that is open, a segment that has ended cannot.
+            let has_speech = self.waiting[..run].iter().any(Item::is_speech);
+            let settled = over.saturating_add(near) <= heard && over.saturating_add(if has_speech { 0 } else { near }) <= opens;
             if !settled && !all && self.waiting.len() <= MOST_WAITING {
                 break;
             }
@@ -220,7 +229,7 @@ impl Cues {
         let mut speech_until = None;
         let mut count = 0;
         for (index, item) in self.waiting.iter().enumerate() {
-            let is_speech = item.pieces.iter().any(|piece| piece.kind == Kind::Word);
+            let is_speech = item.is_speech();
             let before = index.checked_sub(1).map_or(item.start_ms, |before| self.waiting[before].start_ms);
             let belongs = match speech_until {
                 Some(until) => !is_speech && item.start_ms < until,
