@@ -1,4 +1,4 @@
-//! Where events go: JSON Lines, plain lines, or a terminal in which captions roll.
+//! Where events go: JSON Lines, plain lines, a terminal in which captions roll, or one that they fill.
 //!
 //! In: events in order. Out: text on stdout or in a file, written at once. A [`Sink`] never waits for anything but the
 //! operating system, and tells when its reader has gone.
@@ -10,12 +10,14 @@ mod rows;
 mod terminal;
 mod text;
 mod transcript;
+mod view;
 
 use std::fmt;
 use std::io::IsTerminal;
 
 pub use output::{Output, Reader};
 pub use terminal::restore_cursor;
+pub use view::{View, Wish, restore_screen};
 
 use crate::error::Result;
 use crate::event::Event;

@@ -1,0 +1,1 @@
+//! What a person sees at any size: random events go in, pictures come out.
