@@ -225,6 +225,8 @@ pub struct Device {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceState {
+    /// There is none yet; it is waited for.
+    Waiting,
     /// Opened; audio is expected.
     Open,
     /// Closed on request: nothing is recorded.

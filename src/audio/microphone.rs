@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::alsa_messages;
 use super::capture::{self, Open};
 use super::devices::{self, HostChoice};
 use super::pcm::ChannelChoice;
@@ -38,6 +39,15 @@ pub struct MicrophoneSettings {
     pub rate_hz: Option<u32>,
     /// The channel that will be listened to: the device must have it.
     pub channel: ChannelChoice,
+    /// Whether to wait for a microphone where none can be opened, rather than fail. Default: no.
+    pub wait: bool,
+}
+
+impl MicrophoneSettings {
+    /// Whether what was asked for by name is what speakers play.
+    fn names_a_monitor(&self) -> bool {
+        self.device.as_deref().is_some_and(|wanted| wanted.to_lowercase().contains("monitor"))
+    }
 }
 
 /// A microphone that is open or being looked for. Dropping it stops it without waiting.
@@ -52,27 +62,35 @@ impl Microphone {
     /// lost (an error of its host, no audio for 2 s, or none at all in the first 5 s) `Lost` follows, then `Connected` with
     /// `again` once it or, where none was named, another is found (which is then kept); at the end `Ended`.
     ///
+    /// With [`wait`](MicrophoneSettings::wait) a microphone that cannot be opened is no error: `Waiting` comes first, and
+    /// `Connected` once there is one. What speakers play is then no microphone unless it is named.
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::InvalidInput`] (several devices match, or the channel is not there) or
     /// [`ErrorKind::Device`], when the first opening fails or takes more than 5 s.
     pub fn start(settings: MicrophoneSettings, events: Sender<SourceEvent>) -> Result<Self> {
         let attempt = Attempt::start(settings.clone(), Arc::new(()))?;
-        let open = match attempt.result.recv_timeout(OPEN_TIMEOUT) {
-            Ok(result) => result?,
-            Err(_) => {
-                let message = format!(
-                    "the microphone did not open within {} s: its host hangs; restart the sound server, or choose another host",
-                    OPEN_TIMEOUT.as_secs()
-                );
-                return Err(Error::new(ErrorKind::Device, message));
+        let first = attempt.result.recv_timeout(OPEN_TIMEOUT).unwrap_or_else(|_| {
+            let message = format!(
+                "the microphone did not open within {} s: its host hangs; restart the sound server, or choose another host",
+                OPEN_TIMEOUT.as_secs()
+            );
+            Err(Error::new(ErrorKind::Device, message))
+        });
+        let first = match first {
+            Err(error) if !settings.wait || error.kind() == ErrorKind::InvalidInput => return Err(error),
+            Ok(open) if settings.wait && is_monitor(&open.id) && !settings.names_a_monitor() => {
+                drop(close(open));
+                Err(Error::new(ErrorKind::NotFound, "there is only what the speakers play"))
             }
+            first => first,
         };
         let (stop, stopped) = mpsc::channel();
         let pause = Pause::default();
         let asked = pause.clone();
         let thread = std::thread::Builder::new()
             .name("microphone".into())
-            .spawn(move || Supervisor { settings, events, stopped, pause: asked }.run(open))
+            .spawn(move || Supervisor { settings, events, stopped, pause: asked }.run(first))
             .map_err(thread_error)?;
         Ok(Self { stop, pause, thread })
     }
@@ -109,7 +127,7 @@ impl Attempt {
             .name("open-microphone".into())
             .spawn(move || {
                 let _alive = alive;
-                let opened = open(&settings);
+                let opened = alsa_messages::logged(|| open(&settings));
                 // Nobody waits any more: what was opened is dropped here.
                 let _ = answer.send(opened);
             })
@@ -135,7 +153,7 @@ fn open(settings: &MicrophoneSettings) -> Result<Open> {
 fn close(open: Open) -> Receiver<()> {
     let (done, closed) = mpsc::channel();
     let spawned = std::thread::Builder::new().name("close-microphone".into()).spawn(move || {
-        drop(open.stream);
+        alsa_messages::logged(|| drop(open.stream));
         let _ = done.send(());
     });
     if let Err(error) = spawned {
@@ -179,32 +197,43 @@ enum Next {
     Stop,
 }
 
-/// The device that is listened to or will be again.
+/// The device that is listened to or will be.
 struct Device {
-    host: HostChoice,
-    id: String,
+    /// Its host and id; `None` as long as there was none.
+    place: Option<(HostChoice, String)>,
+    /// Its name, or what is waited for.
     name: String,
 }
 
 impl Supervisor {
-    fn run(self, open: Open) {
+    fn run(self, first: Result<Open>) {
         let mut again = false;
-        let mut next = Next::Listen(open);
+        let mut next = match first {
+            Ok(open) => Next::Listen(open),
+            Err(error) => {
+                let name = self.settings.device.clone().unwrap_or_else(|| "microphone".to_owned());
+                self.missing(Device { place: None, name }, error.message(), RETRY_EVERY)
+            }
+        };
         loop {
             next = match next {
-                Next::Listen(open) => self.listen(open, again),
+                Next::Listen(open) => {
+                    let next = self.listen(open, again);
+                    again = true;
+                    next
+                }
                 Next::LookFor(device, wait) => self.look_for(device, wait),
                 Next::Pause(device) => self.wait_for_resume(device),
                 Next::Stop => break,
             };
-            again = true;
         }
+        // Whoever holds the events hears that there are no more.
         let _ = self.events.send(SourceEvent::Ended);
     }
 
     /// Listens to `open` until it is lost or no longer wanted, and closes it.
     fn listen(&self, mut open: Open, again: bool) -> Next {
-        let device = Device { host: open.host, id: open.id.clone(), name: open.name.clone() };
+        let device = Device { place: Some((open.host, open.id.clone())), name: open.name.clone() };
         let outcome = if self.connect(&mut open, again) { self.watch(&open) } else { Outcome::Stopped };
         let closed = close(open);
         let closed_in_time = || {
@@ -223,7 +252,7 @@ impl Supervisor {
                 closed_in_time();
                 self.paused(device)
             }
-            Outcome::Lost(reason) => self.lost(device, reason, RETRY_EVERY),
+            Outcome::Lost(reason) => self.missing(device, &reason, RETRY_EVERY),
         }
     }
 
@@ -232,10 +261,17 @@ impl Supervisor {
         if sent.is_ok() { Next::Pause(device) } else { Next::Stop }
     }
 
-    fn lost(&self, device: Device, reason: String, wait: Duration) -> Next {
-        log::warn!("{}: lost: {reason}", device.name);
-        let sent = self.events.send(SourceEvent::Lost { name: device.name.clone(), reason });
-        if sent.is_ok() { Next::LookFor(device, wait) } else { Next::Stop }
+    /// Says that `device` is lost, or not there yet; it is to be looked for after `wait`.
+    fn missing(&self, device: Device, reason: &str, wait: Duration) -> Next {
+        let name = device.name.clone();
+        let event = if device.place.is_some() {
+            log::warn!("{name}: lost: {reason}");
+            SourceEvent::Lost { name, reason: reason.to_owned() }
+        } else {
+            log::warn!("waiting for a microphone: {reason}");
+            SourceEvent::Waiting { name }
+        };
+        if self.events.send(event).is_ok() { Next::LookFor(device, wait) } else { Next::Stop }
     }
 
     /// Waits until the pause is over, and opens the device again.
@@ -246,12 +282,13 @@ impl Supervisor {
             }
         }
         let mut settings = self.settings.clone();
+        let Some((host, id)) = &device.place else { return self.missing(device, "listening again", Duration::ZERO) };
         if settings.device.is_none() {
-            (settings.host, settings.device) = (Some(device.host), Some(device.id.clone()));
+            (settings.host, settings.device) = (Some(*host), Some(id.clone()));
         }
         match self.attempt(settings, &Arc::new(())) {
             Ok(Ok(open)) => Next::Listen(open),
-            Ok(Err(error)) => self.lost(device, error.message().to_owned(), Duration::ZERO),
+            Ok(Err(error)) => self.missing(device, error.message(), Duration::ZERO),
             Err(outcome) => self.broken_off(device, outcome),
         }
     }
@@ -293,10 +330,12 @@ impl Supervisor {
         }
     }
 
-    /// Tries to open the device that was lost, until it is there or no longer wanted. Where the settings leave a choice, others
-    /// will do after a while.
+    /// Tries to open the device that was lost, or a first one, until it is there or no longer wanted. Where the settings leave a
+    /// choice, others will do after a while.
     fn look_for(&self, device: Device, mut wait: Duration) -> Next {
-        let lost = Instant::now();
+        let since = Instant::now();
+        let names_a_monitor = || self.settings.names_a_monitor();
+        let monitor_will_do = device.place.as_ref().map_or_else(names_a_monitor, |(_, id)| is_monitor(id));
         let alive = Arc::new(());
         let mut failure = String::new();
         let mut same = true;
@@ -308,15 +347,15 @@ impl Supervisor {
                 continue;
             }
             let mut settings = self.settings.clone();
-            if settings.device.is_none() {
-                settings.host = settings.host.or((lost.elapsed() < LOYALTY).then_some(device.host));
-                settings.device = same.then(|| device.id.clone());
+            if let Some((host, id)) = device.place.as_ref().filter(|_| self.settings.device.is_none()) {
+                settings.host = settings.host.or((since.elapsed() < LOYALTY).then_some(*host));
+                settings.device = same.then(|| id.clone());
                 // In turns with whatever is the default now.
                 same = !same;
             }
             match self.attempt(settings, &alive) {
                 // A server without a microphone offers what its speakers play; that would look like a microphone come back.
-                Ok(Ok(open)) if is_monitor(&open.id) && !is_monitor(&device.id) => drop(close(open)),
+                Ok(Ok(open)) if is_monitor(&open.id) && !monitor_will_do => drop(close(open)),
                 Ok(Ok(open)) => return Next::Listen(open),
                 Ok(Err(error)) => {
                     if failure != error.message() {

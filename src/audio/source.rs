@@ -27,6 +27,11 @@ pub enum SourceEvent {
         /// Whether the source had been lost or paused.
         again: bool,
     },
+    /// There is no device yet; it is waited for.
+    Waiting {
+        /// What is waited for, for people.
+        name: String,
+    },
     /// No audio comes until the next `Connected`.
     Lost {
         /// As in `Connected`.

@@ -11,9 +11,9 @@ use auricle::audio::paced::{self, PacedFile};
 use auricle::audio::source::Pause;
 use auricle::event::{Device, DeviceState, Event, EventBody};
 use auricle::sink::{self, Format, Manner, Output, Reader, Sink, View, Wish};
-use auricle::{Engines, Events, Meter, Next, Session, runtime, speech};
+use auricle::{Engines, Error, ErrorKind, Events, Meter, Next, Session, runtime, speech};
 use clap::CommandFactory;
-use clap::error::ErrorKind;
+use clap::error::ErrorKind as UsageError;
 
 use super::args::{Arguments, Listen};
 use super::{files, logs, stop};
@@ -82,7 +82,7 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
     let source = match input {
         Some(file) => Source::File(paced::start(file, AS_LIVE, sources)?),
-        None => Source::Microphone(Microphone::start(arguments.microphone(), sources)?),
+        None => Source::Microphone(Microphone::start(arguments.microphone(), sources).map_err(or_wait)?),
     };
     if rolls || arguments.view {
         logs::hold();
@@ -93,9 +93,19 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     shown.map(|()| ExitCode::SUCCESS)
 }
 
+/// A microphone that is not there may come.
+fn or_wait(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Device | ErrorKind::NotFound => {
+            Error::new(error.kind(), format!("{}; or wait for it with --wait", error.message()))
+        }
+        _ => error,
+    }
+}
+
 /// Ends the program unless the view can have the terminal.
 fn can_view(has_format: bool) {
-    let complain = |message: &str| Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
+    let complain = |message: &str| Arguments::command().error(UsageError::ArgumentConflict, message).exit();
     if has_format {
         complain("--view fills the terminal, so that --format needs an --output of its own: name a file");
     }

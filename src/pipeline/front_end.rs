@@ -106,6 +106,7 @@ impl FrontEndThread {
                 let block = vec![0.0; BLOCK_FRAMES * usize::from(format.channels)];
                 self.connection = Some(Connection { consumer, format, name, intake: None, block });
             }
+            SourceEvent::Waiting { name } => self.delivery.publish(device(DeviceState::Waiting, &name)),
             SourceEvent::Lost { name, reason } => {
                 log::debug!("{name}: {reason}");
                 self.disconnect()?;

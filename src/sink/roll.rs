@@ -29,6 +29,8 @@ pub(super) struct Status {
 /// Why no audio comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Absence {
+    /// There is no device yet.
+    Waiting,
     /// The device was closed on request.
     Paused,
     /// The device is lost.
@@ -156,6 +158,7 @@ impl Roll {
         self.status.device = Some(printable(&device.name));
         self.status.absence = match device.state {
             DeviceState::Open | DeviceState::Back => None,
+            DeviceState::Waiting => Some(Absence::Waiting),
             DeviceState::Paused => Some(Absence::Paused),
             DeviceState::Lost => Some(Absence::Lost),
         };

@@ -62,6 +62,11 @@ impl Program {
         assert!(sent.success(), "kill -{name}: {sent}");
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end.
     pub fn finish(mut self) -> Ended {
         let lines = std::iter::from_fn(|| self.next_line()).collect();

@@ -110,6 +110,7 @@ impl State {
             (_, Some(Absence::Paused), _) => {
                 Some(format!("PAUSED for {}: nothing is heard or kept. Space: listen again", lasts()))
             }
+            (_, Some(Absence::Waiting), _) => Some(format!("WAITING for a microphone for {}", lasts())),
             (_, Some(Absence::Lost), device) => {
                 Some(format!("NO SOUND since {}: lost {}; looking for it", since(), device.unwrap_or("the microphone")))
             }
