@@ -61,7 +61,7 @@ impl View {
         let screen = Screen::take().map_err(|error| undrawn(&error));
         let opened = screen.and_then(|screen| Ok((screen, keys::listen(on_stop)?)));
         let (screen, keys) = opened.inspect_err(|_| restore_screen())?;
-        Ok(Self { state: State::default(), screen, keys, colours: super::colours(), drawn: None, clock: None })
+        Ok(Self { state: State::new(), screen, keys, colours: super::colours(), drawn: None, clock: None })
     }
 
     /// Takes in what `event` says.

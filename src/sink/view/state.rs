@@ -10,6 +10,7 @@ use super::super::rows::{Line, Span, Style, shortened};
 use super::super::transcript::{clock, printable};
 use super::history::History;
 use super::sounds::{Sounds, span};
+use crate::audio::pcm::SILENCE_DBFS;
 use crate::event::{Event, EventBody, Speech};
 use crate::time::{SAMPLE_RATE, SamplePosition};
 
@@ -23,7 +24,7 @@ const SILENT_S: f64 = 5.0;
 const LATE_S: f64 = 2.0;
 
 /// What the view shows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
     roll: Roll,
     pub(super) history: History,
@@ -45,6 +46,25 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Nothing yet.
+    pub(super) fn new() -> Self {
+        Self {
+            roll: Roll::with_captions_last(),
+            history: History::default(),
+            sounds: Sounds::default(),
+            now_s: 0.0,
+            absent_since_s: 0.0,
+            heard_s: 0.0,
+            level_dbfs: SILENCE_DBFS,
+            lag_s: 0.0,
+            dropped: 0,
+            models: Vec::new(),
+            speaking: 0,
+            shows_keys: false,
+            ending: false,
+        }
+    }
+
     /// Takes in what `event` says.
     pub(super) fn event(&mut self, event: &Event) {
         let absence = self.roll.status.absence;
