@@ -38,7 +38,8 @@ pub(super) struct State {
     level_dbfs: f32,
     lag_s: f64,
     dropped: u64,
-    models: Vec<String>,
+    /// Name of the model that the captions are from.
+    model: Option<String>,
     /// Segments of speech that are open.
     speaking: usize,
     pub(super) shows_keys: bool,
@@ -58,7 +59,7 @@ impl State {
             level_dbfs: SILENCE_DBFS,
             lag_s: 0.0,
             dropped: 0,
-            models: Vec::new(),
+            model: None,
             speaking: 0,
             shows_keys: false,
             ending: false,
@@ -78,10 +79,8 @@ impl State {
             EventBody::Sound(sound) => self.sounds.event(sound),
             EventBody::Speech(Speech::Start { .. }) => self.speaking += 1,
             EventBody::Speech(Speech::End { .. }) => self.speaking = self.speaking.saturating_sub(1),
-            EventBody::Stats(stats) => {
-                (self.lag_s, self.dropped) = (stats.lag, stats.dropped);
-                self.models = stats.models.iter().map(|used| printable(&used.model)).collect();
-            }
+            EventBody::Stats(stats) => (self.lag_s, self.dropped) = (stats.lag, stats.dropped),
+            EventBody::Caption(caption) => self.model = Some(printable(&caption.model)),
             _ => {}
         }
     }
@@ -146,7 +145,7 @@ impl State {
         if self.roll.status.device.is_some() { "Captions appear here." } else { "Opening the microphone." }
     }
 
-    /// The status in at most `columns`: level, whether somebody speaks, lag, what was lost, device, models, time; what matters least is
+    /// The status in at most `columns`: level, whether somebody speaks, lag, what was lost, device, model, time; what matters least is
     /// left out first.
     pub(super) fn status(&self, columns: usize) -> Line {
         let heard = self.roll.status.absence.is_none();
@@ -169,7 +168,7 @@ impl State {
         }
         words.push((3, format!("lost {} s", round(lost_s)), lost));
         words.extend(self.roll.status.device.iter().map(|device| (5, device.clone(), Style::Faint)));
-        words.extend((!self.models.is_empty()).then(|| (7, self.models.join(" "), Style::Faint)));
+        words.extend(self.model.iter().map(|model| (7, model.clone(), Style::Faint)));
         words.push((4, time, Style::Faint));
         words.push((6, "? keys".to_owned(), Style::Faint));
         let mut left = columns - cells;
