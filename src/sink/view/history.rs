@@ -92,7 +92,7 @@ impl History {
     }
 
     /// Looks at what is newest again.
-    pub(super) fn to_now(&mut self) {
+    pub(super) fn return_to_now(&mut self) {
         self.back_to = None;
     }
 
@@ -179,7 +179,7 @@ mod tests {
         history.scroll(1_000);
         assert!(!history.looks_back());
         history.scroll(-3);
-        history.to_now();
+        history.return_to_now();
         assert_eq!(shown(&history.looked_at(1)), ["open"]);
     }
 

@@ -79,7 +79,7 @@ pub(super) fn picture(state: &mut State, columns: u16, rows: u16, colours: bool)
         pen.large(&notice, Style::Tag, shares.notice);
     }
     if shares.rule > 0 {
-        pen.line(&vec![Span::new("─".repeat(measure.into()), Style::Faint)]);
+        pen.line(&[Span::new("─".repeat(measure.into()), Style::Faint)]);
     }
     pen.sounds(state, shares.sounds);
     if shares.status > 0 {
@@ -155,7 +155,7 @@ impl Pen<'_> {
             key if width(&key) <= self.measure.into() => vec![key.to_vec()],
             key => wrap(&key, self.measure.into()),
         };
-        let text: Vec<Line> = KEYS.iter().flat_map(|key| rows_of(&key)).take(rows.into()).collect();
+        let text: Vec<Line> = KEYS.iter().flat_map(|key| rows_of(key)).take(rows.into()).collect();
         self.row += (rows - text.len() as u16) / 2;
         text.iter().for_each(|line| self.line(line));
     }

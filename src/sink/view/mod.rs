@@ -123,7 +123,7 @@ impl View {
                 Key::Rows(rows) => history.scroll(rows),
                 Key::Pages(pages) => history.scroll(pages.saturating_mul(history.page())),
                 Key::Oldest => history.scroll(isize::MIN),
-                Key::Now => history.to_now(),
+                Key::Now => history.return_to_now(),
                 Key::Help => self.state.shows_keys = !helped,
                 Key::Redraw => self.screen.redraw(),
                 // Was said on the keys' own thread.

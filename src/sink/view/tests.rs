@@ -174,7 +174,7 @@ proptest! {
                 _ => {
                     match value % 4 {
                         0 => state.history.scroll(-isize::from(value)),
-                        1 => state.history.to_now(),
+                        1 => state.history.return_to_now(),
                         2 => state.shows_keys = !state.shows_keys,
                         _ => state.note("a line of the log"),
                     }
