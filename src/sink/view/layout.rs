@@ -155,7 +155,7 @@ impl Pen<'_> {
             key if width(&key) <= self.measure.into() => vec![key.to_vec()],
             key => wrap(&key, self.measure.into()),
         };
-        let text: Vec<Line> = KEYS.iter().flat_map(|key| rows_of(key)).take(rows.into()).collect();
+        let text: Vec<Line> = KEYS.iter().flat_map(rows_of).take(rows.into()).collect();
         self.row += (rows - text.len() as u16) / 2;
         text.iter().for_each(|line| self.line(line));
     }
