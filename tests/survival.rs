@@ -255,6 +255,17 @@ fn microphones_of_other_rates_and_channels_are_heard() {
 }
 
 #[test]
+fn a_device_without_a_clock_is_refused() {
+    with_virtual_microphone("a_device_without_a_clock_is_refused", |_, _| {
+        // ALSA's `null` gives zeros as fast as they are taken.
+        let ended =
+            Program::start(auricle().args(["listen", "--host", "alsa", "--device", "nothing", "--format", "text"])).finish();
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains("it has no clock; choose another device"), "{ended:?}");
+    });
+}
+
+#[test]
 fn it_listens_without_a_right_to_real_time_priority() {
     let dropped = ["--rtprio=0", "setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"];
     let may = Command::new("prlimit").args(dropped).arg("true").status();

@@ -5,14 +5,14 @@
 //! sample but for AAC, whose first frames (1,024 to 2,112) are the encoder's own: symphonia 0.6 reads no edit lists.
 
 use std::fs::File;
-use std::io::ErrorKind as IoErrorKind;
+use std::io::{ErrorKind as IoErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
@@ -88,7 +88,20 @@ impl AudioFile {
         if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
             hint.with_extension(extension);
         }
-        let stream = MediaSourceStream::new(Box::new(file), Default::default());
+        Self::probe(path, hint, Box::new(file))
+    }
+
+    /// Reads a file from `bytes` that come one after the other, as from standard input; `name` stands for it in errors. The format is
+    /// found by content. Memory is bounded as for a file; an m4a whose index is at its end cannot be read so.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_stream(name: &str, bytes: impl Read + Send + Sync + 'static) -> Result<Self> {
+        Self::probe(Path::new(name), Hint::new(), Box::new(ReadOnlySource::new(bytes)))
+    }
+
+    fn probe(path: &Path, hint: Hint, source: Box<dyn MediaSource>) -> Result<Self> {
+        let stream = MediaSourceStream::new(source, Default::default());
         let reader = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(|error| unreadable(path, &error))?;

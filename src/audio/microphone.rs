@@ -176,6 +176,7 @@ enum Outcome {
     Stopped,
     Paused,
     Lost(String),
+    Failed(Error),
 }
 
 struct Supervisor {
@@ -197,11 +198,10 @@ enum Next {
     Stop,
 }
 
-/// The device that is listened to or will be.
+/// The device that is listened to or will be again.
 struct Device {
-    /// Its host and id; `None` as long as there was none.
-    place: Option<(HostChoice, String)>,
-    /// Its name, or what is waited for.
+    /// Where it was and its id; `None` while a first one is waited for.
+    was: Option<(HostChoice, String)>,
     name: String,
 }
 
@@ -210,18 +210,11 @@ impl Supervisor {
         let mut again = false;
         let mut next = match first {
             Ok(open) => Next::Listen(open),
-            Err(error) => {
-                let name = self.settings.device.clone().unwrap_or_else(|| "microphone".to_owned());
-                self.missing(Device { place: None, name }, error.message(), RETRY_EVERY)
-            }
+            Err(error) => self.wait_for_one(&error),
         };
         loop {
             next = match next {
-                Next::Listen(open) => {
-                    let next = self.listen(open, again);
-                    again = true;
-                    next
-                }
+                Next::Listen(open) => self.listen(open, std::mem::replace(&mut again, true)),
                 Next::LookFor(device, wait) => self.look_for(device, wait),
                 Next::Pause(device) => self.wait_for_resume(device),
                 Next::Stop => break,
@@ -231,9 +224,17 @@ impl Supervisor {
         let _ = self.events.send(SourceEvent::Ended);
     }
 
+    /// Says that there is no microphone yet; it is looked for next.
+    fn wait_for_one(&self, error: &Error) -> Next {
+        let name = self.settings.device.clone().unwrap_or_else(|| "microphone".to_owned());
+        log::warn!("waiting for a microphone: {error}");
+        let sent = self.events.send(SourceEvent::Waiting { name: name.clone() });
+        if sent.is_ok() { Next::LookFor(Device { was: None, name }, RETRY_EVERY) } else { Next::Stop }
+    }
+
     /// Listens to `open` until it is lost or no longer wanted, and closes it.
     fn listen(&self, mut open: Open, again: bool) -> Next {
-        let device = Device { place: Some((open.host, open.id.clone())), name: open.name.clone() };
+        let device = Device { was: Some((open.host, open.id.clone())), name: open.name.clone() };
         let outcome = if self.connect(&mut open, again) { self.watch(&open) } else { Outcome::Stopped };
         let closed = close(open);
         let closed_in_time = || {
@@ -252,7 +253,13 @@ impl Supervisor {
                 closed_in_time();
                 self.paused(device)
             }
-            Outcome::Lost(reason) => self.missing(device, &reason, RETRY_EVERY),
+            Outcome::Lost(reason) => self.lost(device, reason, RETRY_EVERY),
+            Outcome::Failed(error) => {
+                closed_in_time();
+                // A front end that is gone needs no last word.
+                let _ = self.events.send(SourceEvent::Failed(error));
+                Next::Stop
+            }
         }
     }
 
@@ -261,17 +268,10 @@ impl Supervisor {
         if sent.is_ok() { Next::Pause(device) } else { Next::Stop }
     }
 
-    /// Says that `device` is lost, or not there yet; it is to be looked for after `wait`.
-    fn missing(&self, device: Device, reason: &str, wait: Duration) -> Next {
-        let name = device.name.clone();
-        let event = if device.place.is_some() {
-            log::warn!("{name}: lost: {reason}");
-            SourceEvent::Lost { name, reason: reason.to_owned() }
-        } else {
-            log::warn!("waiting for a microphone: {reason}");
-            SourceEvent::Waiting { name }
-        };
-        if self.events.send(event).is_ok() { Next::LookFor(device, wait) } else { Next::Stop }
+    fn lost(&self, device: Device, reason: String, wait: Duration) -> Next {
+        log::warn!("{}: lost: {reason}", device.name);
+        let sent = self.events.send(SourceEvent::Lost { name: device.name.clone(), reason });
+        if sent.is_ok() { Next::LookFor(device, wait) } else { Next::Stop }
     }
 
     /// Waits until the pause is over, and opens the device again.
@@ -282,13 +282,12 @@ impl Supervisor {
             }
         }
         let mut settings = self.settings.clone();
-        let Some((host, id)) = &device.place else { return self.missing(device, "listening again", Duration::ZERO) };
-        if settings.device.is_none() {
+        if let Some((host, id)) = device.was.as_ref().filter(|_| self.settings.device.is_none()) {
             (settings.host, settings.device) = (Some(*host), Some(id.clone()));
         }
         match self.attempt(settings, &Arc::new(())) {
             Ok(Ok(open)) => Next::Listen(open),
-            Ok(Err(error)) => self.missing(device, error.message(), Duration::ZERO),
+            Ok(Err(error)) => self.lost(device, error.message().to_owned(), Duration::ZERO),
             Err(outcome) => self.broken_off(device, outcome),
         }
     }
@@ -297,7 +296,7 @@ impl Supervisor {
     fn broken_off(&self, device: Device, outcome: Outcome) -> Next {
         match outcome {
             Outcome::Paused => self.paused(device),
-            Outcome::Stopped | Outcome::Lost(_) => Next::Stop,
+            Outcome::Stopped | Outcome::Lost(_) | Outcome::Failed(_) => Next::Stop,
         }
     }
 
@@ -321,6 +320,10 @@ impl Supervisor {
             if let Some(silence) = open.health.overdue(Instant::now()) {
                 return Outcome::Lost(format!("no audio for {} s", silence.as_secs()));
             }
+            if let Some(times) = open.health.runs_free(Instant::now(), open.format.rate_hz) {
+                let what = format!("{}: brings audio {times:.0} times as fast as it is heard: it has no clock", open.name);
+                return Outcome::Failed(Error::new(ErrorKind::Device, format!("{what}; choose another device")));
+            }
             if open.health.overruns() > overruns {
                 if overruns == 0 {
                     log::warn!("{}: its host lost samples: this process was too slow", open.name);
@@ -334,8 +337,8 @@ impl Supervisor {
     /// choice, others will do after a while.
     fn look_for(&self, device: Device, mut wait: Duration) -> Next {
         let since = Instant::now();
-        let names_a_monitor = || self.settings.names_a_monitor();
-        let monitor_will_do = device.place.as_ref().map_or_else(names_a_monitor, |(_, id)| is_monitor(id));
+        let was = device.was.as_ref();
+        let monitor_will_do = was.map_or_else(|| self.settings.names_a_monitor(), |(_, id)| is_monitor(id));
         let alive = Arc::new(());
         let mut failure = String::new();
         let mut same = true;
@@ -347,7 +350,7 @@ impl Supervisor {
                 continue;
             }
             let mut settings = self.settings.clone();
-            if let Some((host, id)) = device.place.as_ref().filter(|_| self.settings.device.is_none()) {
+            if let Some((host, id)) = was.filter(|_| self.settings.device.is_none()) {
                 settings.host = settings.host.or((since.elapsed() < LOYALTY).then_some(*host));
                 settings.device = same.then(|| id.clone());
                 // In turns with whatever is the default now.

@@ -15,7 +15,7 @@ use auricle::{Engines, Error, ErrorKind, Events, Meter, Next, Session, runtime, 
 use clap::CommandFactory;
 use clap::error::ErrorKind as UsageError;
 
-use super::args::{Arguments, Listen};
+use super::args::{Arguments, Listen, OutputArgs};
 use super::{files, logs, stop};
 
 /// How long captions that roll wait for an event before the level is shown again.
@@ -52,19 +52,13 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let captions = &arguments.captions;
     // What can be wrong with the files is found before the models are loaded.
     let input = arguments.input.as_ref().map(AudioFile::open).transpose()?;
-    let output = captions.output.output();
-    files::keep_apart(arguments.input.as_slice(), &output)?;
-    let sink = match (arguments.view, &output) {
-        (true, Output::Stdout) => {
-            can_view(captions.output.format.is_some());
-            None
-        }
-        (true, Output::File(_)) => {
-            can_view(false);
-            Some(captions.output.open(Format::Text, Manner::Live)?)
-        }
-        (false, _) => Some(captions.output.open(Format::Pretty, Manner::Live)?),
-    };
+    let mut outputs = captions.output.outputs(Format::Pretty);
+    files::keep_apart(&arguments.input, &outputs)?;
+    if arguments.view {
+        outputs.retain(|(_, output)| *output != Output::Stdout);
+        can_view(&captions.output, outputs.is_empty());
+    }
+    let sink = if arguments.view && outputs.is_empty() { None } else { Some(Sink::open_all(&outputs, Manner::Live)?) };
     let rolls = sink.as_ref().is_some_and(Sink::rolls);
     stop::on_signal(move || {
         sink::restore_screen();
@@ -76,8 +70,10 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     say("loading models; Ctrl-C stops");
     runtime::load_library(captions.run.library.as_deref())?;
     let engines = Engines::load(&captions.engines())?;
-    let speech = speech::Settings::preset(arguments.preset);
-    let mut session = Session::builder().engines(engines).channel(captions.channel.channel).speech(speech).build()?;
+    let speech = captions.segment.within(speech::Settings::preset(arguments.preset));
+    let sound = captions.sound.settings();
+    let mut session =
+        Session::builder().engines(engines).channel(captions.channel.channel).speech(speech).sound(sound).build()?;
     let events = session.events();
     let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
     let source = match input {
@@ -103,10 +99,13 @@ fn or_wait(error: Error) -> Error {
     }
 }
 
-/// Ends the program unless the view can have the terminal.
-fn can_view(has_format: bool) {
+/// Ends the program unless the view can have the terminal; `alone`: nothing is written elsewhere.
+fn can_view(output: &OutputArgs, alone: bool) {
     let complain = |message: &str| Arguments::command().error(UsageError::ArgumentConflict, message).exit();
-    if has_format {
+    if output.output.iter().any(|path| path.as_os_str() == "-") {
+        complain("--view fills the terminal; leave --output - away, or name a file");
+    }
+    if alone && !output.format.is_empty() {
         complain("--view fills the terminal, so that --format needs an --output of its own: name a file");
     }
     if !io::stdout().is_terminal() || std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
@@ -198,13 +197,12 @@ impl Shown {
         self.notes();
         // A terminal that was filled is given back before anything is said on it.
         self.viewed = None;
-        if let Some(sink) = self.sink {
-            let _ = sink.finish()?;
-        }
+        let written = self.sink.map_or(Ok(Reader::There), Sink::finish);
         if events.missed() > 0 {
             log::warn!("the output was too slow: {} events are missing from it", events.missed());
         }
-        Ok(finished?)
+        finished?;
+        Ok(written.map(drop)?)
     }
 
     fn event(&mut self, event: &Event) -> Result<Reader> {

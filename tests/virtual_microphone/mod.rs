@@ -57,7 +57,8 @@ impl VirtualMicrophone {
         );
         std::fs::write(folder.join("pulse.pa"), script).unwrap();
         let alsa = format!(
-            "pcm.!default {{ type pulse server \"unix:{socket}\" device \"{SOURCE}\" }}\nctl.!default {{ type pulse }}\n",
+            "pcm.!default {{ type pulse server \"unix:{socket}\" device \"{SOURCE}\" }}\nctl.!default {{ type pulse }}\n\
+             pcm.nothing {{ type null hint {{ show on description \"Nothing\" }} }}\n",
             socket = socket.display()
         );
         std::fs::write(folder.join("asound.conf"), alsa).unwrap();
