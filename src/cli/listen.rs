@@ -9,11 +9,13 @@ use auricle::audio::file::AudioFile;
 use auricle::audio::microphone::Microphone;
 use auricle::audio::paced::{self, PacedFile};
 use auricle::audio::source::Pause;
-use auricle::event::{Device, DeviceState, EventBody};
-use auricle::sink::{self, Format, Manner, Reader, Sink};
-use auricle::{Engines, Error, ErrorKind, Events, Next, Session, runtime, speech};
+use auricle::event::{Device, DeviceState, Event, EventBody};
+use auricle::sink::{self, Format, Manner, Output, Reader, Sink, View, Wish};
+use auricle::{Engines, Error, ErrorKind, Events, Meter, Next, Session, runtime, speech};
+use clap::CommandFactory;
+use clap::error::ErrorKind as UsageError;
 
-use super::args::Listen;
+use super::args::{Arguments, Listen, OutputArgs};
 use super::{files, logs, stop};
 
 /// How long captions that roll wait for an event before the level is shown again.
@@ -50,11 +52,16 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let captions = &arguments.captions;
     // What can be wrong with the files is found before the models are loaded.
     let input = arguments.input.as_ref().map(AudioFile::open).transpose()?;
-    let outputs = captions.output.outputs(Format::Pretty);
+    let mut outputs = captions.output.outputs(Format::Pretty);
     files::keep_apart(&arguments.input, &outputs)?;
-    let sink = Sink::open_all(&outputs, Manner::Live)?;
-    let rolls = sink.rolls();
+    if arguments.view {
+        outputs.retain(|(_, output)| *output != Output::Stdout);
+        can_view(&captions.output, outputs.is_empty());
+    }
+    let sink = if arguments.view && outputs.is_empty() { None } else { Some(Sink::open_all(&outputs, Manner::Live)?) };
+    let rolls = sink.as_ref().is_some_and(Sink::rolls);
     stop::on_signal(move || {
+        sink::restore_screen();
         if rolls {
             sink::restore_cursor();
         }
@@ -73,10 +80,11 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
         Some(file) => Source::File(paced::start(file, AS_LIVE, sources)?),
         None => Source::Microphone(Microphone::start(arguments.microphone(), sources).map_err(or_wait)?),
     };
-    if rolls {
+    if rolls || arguments.view {
         logs::hold();
     }
-    let shown = show(&events, sink, source, &toggle, &mut session);
+    let shown = if arguments.view { Viewed::open().map(Some) } else { Ok(None) };
+    let shown = shown.and_then(|viewed| Shown { viewed, sink }.until_the_end(&events, source, &toggle, &mut session));
     logs::release();
     shown.map(|()| ExitCode::SUCCESS)
 }
@@ -91,49 +99,139 @@ fn or_wait(error: Error) -> Error {
     }
 }
 
-/// Shows events until there are no more, or until a signal or a reader that has gone ends the session.
-fn show(events: &Events, mut sink: Sink, source: Source, toggle: &stop::Noted, session: &mut Session) -> Result<()> {
-    let (meter, pause) = (session.meter(), source.pausing());
-    let wait = if sink.rolls() { TICK } else { PATIENCE };
-    loop {
-        if toggle.came() {
-            pause.toggle();
-        }
-        logs::take().iter().for_each(|line| sink.note(line));
-        let reader = match events.next_within(wait) {
-            Next::Event(event) => {
-                if !sink.rolls()
-                    && let EventBody::Device(Device { state: DeviceState::Open, name }) = &event.body
-                {
-                    say(&format!("listening to {name}"));
+/// Ends the program unless the view can have the terminal; `alone`: nothing is written elsewhere.
+fn can_view(output: &OutputArgs, alone: bool) {
+    let complain = |message: &str| Arguments::command().error(UsageError::ArgumentConflict, message).exit();
+    if output.output.iter().any(|path| path.as_os_str() == "-") {
+        complain("--view fills the terminal; leave --output - away, or name a file");
+    }
+    if alone && !output.format.is_empty() {
+        complain("--view fills the terminal, so that --format needs an --output of its own: name a file");
+    }
+    if !io::stdout().is_terminal() || std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        complain("--view needs a terminal on standard output; leave it away, or run it in one");
+    }
+}
+
+/// The view, and the signals that it answers.
+struct Viewed {
+    view: View,
+    stands_still: stop::Noted,
+    goes_on: stop::Noted,
+}
+
+impl Viewed {
+    fn open() -> Result<Self> {
+        let (stands_still, goes_on) = (stop::Noted::new(stop::STANDS_STILL)?, stop::Noted::new(stop::GOES_ON)?);
+        Ok(Self { view: View::open(stop::interrupt)?, stands_still, goes_on })
+    }
+
+    /// Draws what is due, and does what keys and signals ask for.
+    fn tick(&mut self, meter: &Meter, pause: &Pause) -> Result<Reader> {
+        let (reader, wishes) = self.view.tick(meter.level_dbfs())?;
+        let mut stands_still = self.stands_still.came();
+        for wish in wishes {
+            match wish {
+                Wish::Pause => {
+                    pause.toggle();
                 }
-                sink.event(&event)?
+                Wish::Suspend => stands_still = true,
             }
-            Next::Nothing => Reader::There,
-            Next::End => break,
-        };
-        if reader == Reader::Gone || sink.tick(meter.level_dbfs(), meter.lag_s())? == Reader::Gone {
-            return Ok(());
         }
-        if stop::asked() {
-            break;
+        if stands_still {
+            self.view.leave();
+            stop::stand_still();
+        }
+        if self.goes_on.came() || stands_still {
+            self.view.come_back()?;
+        }
+        Ok(reader)
+    }
+}
+
+/// Where events are shown: the view, another output, or both.
+struct Shown {
+    viewed: Option<Viewed>,
+    sink: Option<Sink>,
+}
+
+impl Shown {
+    /// Shows events until there are no more, or until a signal or a reader that has gone ends the session.
+    fn until_the_end(mut self, events: &Events, source: Source, toggle: &stop::Noted, session: &mut Session) -> Result<()> {
+        let (meter, pause) = (session.meter(), source.pausing());
+        let redraws = self.viewed.is_some() || self.sink.as_ref().is_some_and(Sink::rolls);
+        let wait = if redraws { TICK } else { PATIENCE };
+        loop {
+            if toggle.came() {
+                pause.toggle();
+            }
+            self.notes();
+            let reader = match events.next_within(wait) {
+                Next::Event(event) => {
+                    if !redraws && let EventBody::Device(Device { state: DeviceState::Open, name }) = &event.body {
+                        say(&format!("listening to {name}"));
+                    }
+                    self.event(&event)?
+                }
+                Next::Nothing => Reader::There,
+                Next::End => break,
+            };
+            if reader == Reader::Gone || self.tick(&meter, &pause)? == Reader::Gone {
+                return Ok(());
+            }
+            if stop::asked() {
+                break;
+            }
+        }
+        if let Some(viewed) = &mut self.viewed {
+            let _ = viewed.view.ending()?;
+        }
+        source.stop();
+        // The last final comes out of this; what failed is told after that was written.
+        let finished = session.finish();
+        for event in events.waiting() {
+            if self.event(&event)? == Reader::Gone {
+                return Ok(());
+            }
+        }
+        self.notes();
+        // A terminal that was filled is given back before anything is said on it.
+        self.viewed = None;
+        let written = self.sink.map_or(Ok(Reader::There), Sink::finish);
+        if events.missed() > 0 {
+            log::warn!("the output was too slow: {} events are missing from it", events.missed());
+        }
+        finished?;
+        Ok(written.map(drop)?)
+    }
+
+    fn event(&mut self, event: &Event) -> Result<Reader> {
+        if let Some(viewed) = &mut self.viewed {
+            viewed.view.event(event);
+        }
+        Ok(self.sink.as_mut().map_or(Ok(Reader::There), |sink| sink.event(event))?)
+    }
+
+    fn tick(&mut self, meter: &Meter, pause: &Pause) -> Result<Reader> {
+        if let Some(viewed) = &mut self.viewed
+            && viewed.tick(meter, pause)? == Reader::Gone
+        {
+            // Whoever only wanted to see is gone; what is written elsewhere is finished in order.
+            self.viewed = None;
+            stop::ask();
+        }
+        Ok(self.sink.as_mut().map_or(Ok(Reader::There), |sink| sink.tick(meter.level_dbfs(), meter.lag_s()))?)
+    }
+
+    fn notes(&mut self) {
+        for line in logs::take() {
+            match (&mut self.viewed, &mut self.sink) {
+                (Some(viewed), _) => viewed.view.note(&line),
+                (None, Some(sink)) => sink.note(&line),
+                (None, None) => {}
+            }
         }
     }
-    source.stop();
-    // The last final comes out of this; what failed is told after that was written.
-    let finished = session.finish();
-    for event in events.waiting() {
-        if sink.event(&event)? == Reader::Gone {
-            return Ok(());
-        }
-    }
-    logs::take().iter().for_each(|line| sink.note(line));
-    let written = sink.finish();
-    if events.missed() > 0 {
-        log::warn!("the output was too slow: {} events are missing from it", events.missed());
-    }
-    finished?;
-    Ok(written.map(drop)?)
 }
 
 /// Tells whoever sits at the terminal; a program that reads standard error hears errors only.

@@ -22,6 +22,8 @@ pub const INTERRUPTED: u8 = 130;
 const TIDY_UP: Duration = Duration::from_millis(100);
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+/// Apart from the signals, so that one that follows is not taken for the second.
+static OVER: AtomicBool = AtomicBool::new(false);
 
 /// Catches the signals from now on; `before_exit` runs when the second comes, for at most 0.1 s.
 pub fn on_signal(before_exit: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -39,9 +41,14 @@ pub fn on_signal(before_exit: impl FnOnce() + Send + 'static) -> Result<()> {
     caught.context("cannot catch Ctrl-C")
 }
 
-/// Whether a signal came.
+/// Whether the session is to end: a signal came, or [`ask`].
 pub fn asked() -> bool {
-    ASKED.load(Ordering::Relaxed)
+    ASKED.load(Ordering::Relaxed) || OVER.load(Ordering::Relaxed)
+}
+
+/// Asks the session to end in order.
+pub fn ask() {
+    OVER.store(true, Ordering::Relaxed);
 }
 
 /// Does what Ctrl-C does, for a key that means the same.

@@ -1,4 +1,5 @@
-//! Where events go: JSON Lines, plain lines, subtitles, or a terminal in which captions roll; to several places at once.
+//! Where events go: JSON Lines, plain lines, subtitles, a terminal in which captions roll, or one that they fill; to several places at
+//! once.
 //!
 //! In: events in order. Out: text on stdout or in files, written as soon as it is settled. A live [`Sink`] waits for nobody: what a reader is
 //! too slow for is left out and counted. An output that fails does not take the others with it.
@@ -12,6 +13,7 @@ mod subtitles;
 mod terminal;
 mod text;
 mod transcript;
+mod view;
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -19,6 +21,7 @@ use std::time::{Duration, Instant};
 
 pub use output::{Output, Reader};
 pub use terminal::restore_cursor;
+pub use view::{View, Wish, restore_screen};
 
 use crate::caption;
 use crate::error::{Error, ErrorKind, Result};

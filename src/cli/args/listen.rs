@@ -13,11 +13,13 @@ use crate::cli::config::Alerts;
 /// Caption the microphone, or a file as if it were live, with sound events between.
 ///
 /// Ctrl-C stops: the sentence that is being said is finished first. A second Ctrl-C ends at once. On a terminal the caption that
-/// is being said is redrawn in place: bright words will not change, dim ones may.
+/// is being said is redrawn in place: bright words will not change, dim ones may. SIGUSR1 pauses, and listens again: in a pause the
+/// microphone is closed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   auricle listen
+  auricle listen --view                              captions that fill the terminal; ? shows the keys
   auricle listen --host pulseaudio --device 'Table microphone'
   auricle listen --input talk.flac                   a file, at the speed it plays
   auricle listen --format jsonl | jq .type           events for a program
@@ -37,6 +39,9 @@ pub struct Listen {
     /// Play a file as if it were live instead of listening to a device
     #[arg(long, value_name = "FILE", conflicts_with_all = ["host", "device"])]
     pub input: Option<PathBuf>,
+    /// Fill the terminal: large, calm, with sounds, the level and a pause by key. Another --output can be a file
+    #[arg(long)]
+    pub view: bool,
     /// How soon captions come and what that costs: low-power takes a quarter less of the processor
     #[arg(long, value_name = "default|low-power", default_value_t)]
     pub preset: Preset,
