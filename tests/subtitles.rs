@@ -7,6 +7,7 @@ use auricle::event::{Caption, CaptionState, EndReason, EventBody, Gap, GapReason
 use auricle::time::SamplePosition;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use unicode_width::UnicodeWidthStr;
 
 fn at(seconds: f64) -> SamplePosition {

@@ -15,7 +15,6 @@ mod models;
 mod pages;
 mod places;
 mod progress;
-#[allow(dead_code, unused_imports, reason = "the full-screen view takes them next")]
 mod stop;
 mod table;
 mod tag;
