@@ -12,7 +12,7 @@ use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
@@ -84,11 +84,21 @@ impl AudioFile {
             let message = format!("{}: is empty; record or copy it again", path.display());
             return Err(Error::new(ErrorKind::Corrupt, message));
         }
+        Self::from_source(Box::new(file), path)
+    }
+
+    /// The same for audio that is not in a file with a path: standard input, bytes in memory. `name` is what errors call it; its
+    /// extension says which format to try first. A source that cannot be sought in is read once from its start to its end.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for those of the operating system's opening.
+    pub fn from_source(source: Box<dyn MediaSource>, name: &Path) -> Result<Self> {
+        let path = name;
         let mut hint = Hint::new();
         if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
             hint.with_extension(extension);
         }
-        let stream = MediaSourceStream::new(Box::new(file), Default::default());
+        let stream = MediaSourceStream::new(source, Default::default());
         let reader = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(|error| unreadable(path, &error))?;
