@@ -17,6 +17,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
+use super::bounded::{Allowance, Bounded};
 use super::pcm::Format;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -24,12 +25,17 @@ use crate::error::{Error, ErrorKind, Result};
 const MOST_FRUITLESS: u32 = 50;
 /// The most silence in a file put in place of packets that are gone; claims of more are not believed.
 const MOST_SILENCE_S: u64 = 600;
+/// The most bytes that the header, with pictures and whatever else stands before the audio, or one packet may make the decoder read.
+const MOST_BYTES_A_STEP: u64 = 64 << 20;
+/// What is said of one that has more.
+const TOO_LONG: &str = "there are more than 64 MiB before the audio goes on (pictures, or a length that is wrong)";
 /// Silence is given in blocks of this many frames.
 const SILENCE_FRAMES: usize = 4096;
 
 /// An audio file being read from its start to its end.
 pub struct AudioFile {
     path: PathBuf,
+    allowance: Allowance,
     reader: Box<dyn FormatReader>,
     track: u32,
     time_base: Option<TimeBase>,
@@ -98,7 +104,10 @@ impl AudioFile {
         if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
             hint.with_extension(extension);
         }
-        let stream = MediaSourceStream::new(source, Default::default());
+        let allowance = Allowance::default();
+        allowance.set(MOST_BYTES_A_STEP);
+        let source = Bounded::new(source, allowance.clone());
+        let stream = MediaSourceStream::new(Box::new(source), Default::default());
         let reader = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(|error| unreadable(path, &error))?;
@@ -112,6 +121,7 @@ impl AudioFile {
 
         let mut opened = Self {
             path: path.to_owned(),
+            allowance,
             reader,
             track,
             time_base,
@@ -211,6 +221,7 @@ impl AudioFile {
 
     /// Reads and decodes one packet.
     fn step(&mut self) -> Result<Step> {
+        self.allowance.set(MOST_BYTES_A_STEP);
         let packet = match self.reader.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => return Ok(Step::End),
@@ -221,6 +232,11 @@ impl AudioFile {
                 return Ok(Step::Nothing);
             }
             Err(SymphoniaError::IoError(error)) if error.kind() == IoErrorKind::UnexpectedEof => return Ok(Step::End),
+            Err(SymphoniaError::IoError(error)) if error.kind() == IoErrorKind::FileTooLarge => {
+                return Err(
+                    self.error(ErrorKind::Corrupt, &format!("is damaged at {:.1} s: {TOO_LONG}", self.seconds(self.given)))
+                );
+            }
             Err(SymphoniaError::IoError(error)) => return Err(Error::io("read", &self.path, &error)),
             Err(error) => {
                 self.note_damage(&error);
@@ -330,6 +346,12 @@ fn unreadable(path: &Path, error: &SymphoniaError) -> Error {
     let (kind, what) = match error {
         SymphoniaError::IoError(error) if error.kind() == IoErrorKind::UnexpectedEof => {
             (ErrorKind::Corrupt, "ends before its audio starts".to_owned())
+        }
+        SymphoniaError::IoError(error) if error.kind() == IoErrorKind::FileTooLarge => {
+            (ErrorKind::Corrupt, format!("cannot be read: {TOO_LONG}"))
+        }
+        SymphoniaError::IoError(error) if error.kind() == IoErrorKind::FileTooLarge => {
+            (ErrorKind::Corrupt, format!("cannot be read: {TOO_LONG}"))
         }
         SymphoniaError::IoError(error) => return Error::io("read", path, error),
         SymphoniaError::Unsupported(detail) => {

@@ -47,9 +47,7 @@ impl Producer {
     /// Wait-free; does not allocate. Samples after the last whole frame are ignored.
     pub fn push(&mut self, first_frame: u64, interleaved: &[f32], at: Instant) -> usize {
         let offered = interleaved.len() / self.channels;
-        // Only this end adds records: a place seen free stays free.
-        let room = if self.records.is_full() { 0 } else { self.samples.vacant_len() / self.channels };
-        let frames = offered.min(room);
+        let frames = offered.min(self.room_frames());
         if frames > 0 {
             // Samples first: a record that can be seen is a promise that its samples are there.
             self.samples.push_slice(&interleaved[..frames * self.channels]);
@@ -60,6 +58,12 @@ impl Producer {
             self.dropped.fetch_add((offered - frames) as u64, Ordering::Relaxed);
         }
         frames
+    }
+
+    /// Frames that a push has room for now; there may be more at any moment, never less.
+    pub fn room_frames(&self) -> usize {
+        // Only this end adds records: a place seen free stays free.
+        if self.records.is_full() { 0 } else { self.samples.vacant_len() / self.channels }
     }
 
     /// Frames that did not fit, so far.

@@ -1,18 +1,24 @@
 //! `auricle listen`: captions and sound events of the microphone, or of a file played as if it were live.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use auricle::audio::file::AudioFile;
 use auricle::audio::microphone::Microphone;
 use auricle::audio::paced::{self, PacedFile};
+use auricle::audio::raw::{self, RawInput};
 use auricle::event::{Device, DeviceState, EventBody};
 use auricle::sink::{self, Format, Manner, Reader, Sink};
 use auricle::{Engines, Events, Next, Session, runtime, speech};
 
-use super::args::Listen;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+
+use super::args::{Arguments, Listen};
 use super::{files, logs, stop};
 
 /// How long captions that roll wait for an event before the level is shown again.
@@ -26,6 +32,7 @@ const AS_LIVE: f64 = 1.0;
 enum Source {
     Microphone(Microphone),
     File(PacedFile),
+    Raw(RawInput),
 }
 
 impl Source {
@@ -33,6 +40,7 @@ impl Source {
         match self {
             Self::Microphone(microphone) => microphone.stop(),
             Self::File(file) => file.stop(),
+            Self::Raw(input) => input.stop(),
         }
     }
 }
@@ -41,7 +49,15 @@ impl Source {
 pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let captions = &arguments.captions;
     // What can be wrong with the files is found before the models are loaded.
-    let input = arguments.input.as_ref().map(AudioFile::open).transpose()?;
+    let wrong = |error: auricle::Error| Arguments::command().error(ErrorKind::ArgumentConflict, error).exit();
+    let raw = arguments.raw_input().unwrap_or_else(wrong);
+    if raw.is_some() && io::stdin().is_terminal() {
+        bail!(
+            "standard input is a terminal; pipe raw audio into it: arecord -t raw -f S16_LE -r 16000 | auricle listen --input -"
+        );
+    }
+    let file = arguments.input.as_ref().filter(|_| raw.is_none());
+    let input = file.map(AudioFile::open).transpose()?;
     files::keep_apart(arguments.input.as_slice(), &captions.output.output())?;
     let sink = captions.output.open(Format::Pretty, Manner::Live)?;
     let rolls = sink.rolls();
@@ -59,6 +75,10 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
     let source = match input {
         Some(file) => Source::File(paced::start(file, AS_LIVE, sources)?),
+        None if let Some((format, samples)) = raw => {
+            let pipe = io::stdin().as_fd().try_clone_to_owned().context("standard input cannot be read")?;
+            Source::Raw(raw::start(File::from(pipe), format, samples, "standard input", sources)?)
+        }
         None => Source::Microphone(Microphone::start(arguments.microphone(), sources)?),
     };
     if rolls {
