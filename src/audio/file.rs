@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind as IoErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
@@ -108,10 +109,14 @@ impl AudioFile {
         allowance.set(MOST_BYTES_A_STEP);
         let source = Bounded::new(source, allowance.clone());
         let stream = MediaSourceStream::new(Box::new(source), Default::default());
-        let reader = symphonia::default::get_probe()
-            .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-            .map_err(|error| unreadable(path, &error))?;
-        let (track, time_base, decoder) = select(path, reader.as_ref())?;
+        let probe = || {
+            let probe = symphonia::default::get_probe();
+            let reader = probe.probe(&hint, stream, FormatOptions::default(), MetadataOptions::default());
+            let reader = reader.map_err(|error| unreadable(path, &error))?;
+            let selected = select(path, reader.as_ref())?;
+            Ok((reader, selected))
+        };
+        let (reader, (track, time_base, decoder)) = contained(path, probe)??;
         let announced = reader.tracks().iter().find(|t| t.id == track).and_then(|t| t.num_frames);
 
         // Codecs that carry their own format correct this with the first block.
@@ -222,12 +227,12 @@ impl AudioFile {
     /// Reads and decodes one packet.
     fn step(&mut self) -> Result<Step> {
         self.allowance.set(MOST_BYTES_A_STEP);
-        let packet = match self.reader.next_packet() {
+        let packet = match contained(&self.path, || self.reader.next_packet())? {
             Ok(Some(packet)) => packet,
             Ok(None) => return Ok(Step::End),
             Err(SymphoniaError::ResetRequired) => {
                 // A chained stream: another starts in the same file.
-                (self.track, self.time_base, self.decoder) = select(&self.path, self.reader.as_ref())?;
+                (self.track, self.time_base, self.decoder) = contained(&self.path, || select(&self.path, self.reader.as_ref()))??;
                 self.next = None;
                 return Ok(Step::Nothing);
             }
@@ -246,7 +251,7 @@ impl AudioFile {
         if packet.track_id != self.track {
             return Ok(if packet.data.is_empty() { Step::Nothing } else { Step::OtherTrack });
         }
-        let (rate_hz, channels) = match self.decoder.decode(&packet) {
+        let (rate_hz, channels) = match contained(&self.path, || self.decoder.decode(&packet))? {
             Ok(decoded) if decoded.frames() == 0 => return Ok(Step::Nothing),
             Ok(decoded) => {
                 decoded.copy_to_vec_interleaved(&mut self.block);
@@ -360,6 +365,15 @@ fn unreadable(path: &Path, error: &SymphoniaError) -> Error {
         error => (ErrorKind::Corrupt, format!("is damaged ({error})")),
     };
     Error::new(kind, format!("{}: {what}; {}", path.display(), way_out(path)))
+}
+
+/// Runs `work` of a decoder that is not ours. Damage that nobody foresaw can make it panic, which must cost no more than the file; what
+/// panicked is not used again, as after an error the file is at its end.
+fn contained<T>(path: &Path, work: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
+        let message = format!("{}: is damaged in a way that its decoder does not survive; {}", path.display(), way_out(path));
+        Error::new(ErrorKind::Corrupt, message)
+    })
 }
 
 fn way_out(path: &Path) -> String {
