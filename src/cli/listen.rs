@@ -69,6 +69,7 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     say("loading models; Ctrl-C stops");
     runtime::load_library(captions.run.library.as_deref())?;
     let engines = Engines::load(&captions.engines())?;
+    stop::in_order();
     let speech = speech::Settings::preset(arguments.preset);
     let mut session = Session::builder().engines(engines).channel(captions.channel.channel).speech(speech).build()?;
     let events = session.events();
@@ -102,12 +103,12 @@ fn show(events: &Events, mut sink: Sink, source: Source, session: &mut Session) 
                 {
                     say(&format!("listening to {name}"));
                 }
-                sink.event(&event)?
+                stop::while_writing(|| sink.event(&event))?
             }
             Next::Nothing => Reader::There,
             Next::End => break,
         };
-        if reader == Reader::Gone || sink.tick(meter.level_dbfs(), meter.lag_s())? == Reader::Gone {
+        if reader == Reader::Gone || stop::while_writing(|| sink.tick(meter.level_dbfs(), meter.lag_s()))? == Reader::Gone {
             return Ok(());
         }
         if stop::asked() {
@@ -118,12 +119,12 @@ fn show(events: &Events, mut sink: Sink, source: Source, session: &mut Session) 
     // The last final comes out of this; what failed is told after that was written.
     let finished = session.finish();
     for event in events.waiting() {
-        if sink.event(&event)? == Reader::Gone {
+        if stop::while_writing(|| sink.event(&event))? == Reader::Gone {
             return Ok(());
         }
     }
     logs::take().iter().for_each(|line| sink.note(line));
-    let _ = sink.finish()?;
+    let _ = stop::while_writing(|| sink.finish())?;
     if events.missed() > 0 {
         log::warn!("the output was too slow: {} events are missing from it", events.missed());
     }

@@ -32,5 +32,6 @@ pub fn run(arguments: &Transcribe) -> Result<ExitCode> {
         },
         sound: sound::Settings::default(),
     };
+    stop::in_order();
     files::read_all(&arguments.files, &reading, sink)
 }
