@@ -216,6 +216,9 @@ impl AudioFile {
                             let what = format!("is damaged from about {:.1} s on", self.seconds(self.given));
                             return Err(self.error(ErrorKind::Corrupt, &what));
                         }
+                        // An MP3 that was joined from several says the length of the first.
+                        let (shown, at) = (self.path.display(), self.seconds(self.given));
+                        log::warn!("{shown}: goes on after the {at:.1} s that its header announces; {}", way_out(&self.path));
                         self.end();
                     }
                 }

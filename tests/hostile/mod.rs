@@ -91,10 +91,11 @@ pub fn hollow_ogg(pages: u32) -> Vec<u8> {
     file
 }
 
-/// An MP3 of the first frames of the sweep over and over.
+/// An MP3 of the frames of the sweep over and over. The frame that says how many there are is left out: no more would be read.
 pub fn long_mp3(times: usize) -> Vec<u8> {
     let whole = std::fs::read(sweep("sweep.mp3")).unwrap();
-    let start = whole.windows(2).position(|pair| pair[0] == 0xff && pair[1] & 0xe0 == 0xe0).unwrap();
+    let frame_from = |from: usize| from + whole[from..].windows(2).position(|pair| pair == [0xff, 0xf3]).unwrap();
+    let start = frame_from(frame_from(0) + 4);
     whole[start..].repeat(times)
 }
 
