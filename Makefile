@@ -6,7 +6,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo listen test build install models library library-oldest venv torch packages accuracy footprint lint \
-        bench bench-moonshine peers noise rolling microphone fuzz miri sanitize nightly clean pins test-packages test-venv \
+        bench bench-moonshine peers noise rolling microphone soak fuzz miri sanitize nightly clean pins test-packages test-venv \
         peers-environment cargo
 
 # ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
@@ -48,7 +48,7 @@ test: test-packages venv test-venv models test-sources library library-oldest ca
 	@cargo test --locked
 	$(call say,pytest)
 	@$(PY) -m pytest -q export benches/accuracy/tests benches/peers/tests benches/noise/tests benches/rolling/tests \
-		benches/microphone/tests
+		benches/microphone/tests benches/soak/tests
 	@if [ -d ../shared/data ]; then $(MAKE) --no-print-directory accuracy ARGS=--check; \
 	else printf '%s\n' "== accuracy: skipped, no data in ../shared/data"; fi
 
@@ -125,6 +125,11 @@ noise: build test-venv ## words and delays in noise, at levels and in made rooms
 microphone: build test-venv test-packages ## how late captions come through capture, beside the same recording as a file
 	$(call say,microphone)
 	@PYTHONPATH=export:benches/accuracy:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/microphone/run.py $(ARGS)
+
+soak: build test-venv ## hours of audio as if live: slopes of memory, lag, threads, open files; ARGS="--hours 2"
+	$(call say,soak)
+	@PYTHONPATH=export:benches/accuracy:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/soak/run.py \
+		--format jsonl $(ARGS)
 
 lint: packages venv test-venv cargo ## format, clippy, documentation and Python style, all without a warning
 	$(call say,cargo fmt)

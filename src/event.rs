@@ -43,7 +43,7 @@ pub enum EventBody {
     Speech(Speech),
     /// Audio that never arrived.
     Gap(Gap),
-    /// The input device was opened, lost or found again.
+    /// The input device was opened, paused, lost or found again.
     Device(Device),
     /// How the session is doing, about once a second.
     Stats(Stats),
@@ -208,9 +208,11 @@ pub enum GapReason {
     Missing,
     /// The device was lost.
     Device,
+    /// The device was closed while the session was paused.
+    Paused,
 }
 
-/// The input device was opened, lost or found again.
+/// The input device was opened, paused, lost or found again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Device {
     /// What happened.
@@ -223,8 +225,12 @@ pub struct Device {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceState {
+    /// There is none yet; it is waited for.
+    Waiting,
     /// Opened; audio is expected.
     Open,
+    /// Closed on request: nothing is recorded.
+    Paused,
     /// Stopped delivering audio.
     Lost,
     /// Delivers audio again.
@@ -240,7 +246,7 @@ pub struct Stats {
     pub level_dbfs: f32,
     /// Seconds between when the newest sample that speech has processed was due and now.
     pub lag: f64,
-    /// Samples lost so far at 16 kHz, in every gap.
+    /// Samples lost so far at 16 kHz, in every gap but pauses.
     pub dropped: u64,
     /// Seconds by which a sample is due later than its position says: what the device's clock has drifted against the monotonic
     /// one. An event was late by `emitted` - `end` - `offset`.

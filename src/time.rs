@@ -213,7 +213,8 @@ const BURST_S: f64 = 0.5;
 /// While what was held back comes in, a deficit shrinks by more than this, seconds, and nothing is missing yet.
 const CATCHING_UP_S: f64 = 0.05;
 /// A device cannot be early. What looks so is a first record that came late, or a program that pushes ahead of time: it counts up
-/// to what is jitter, so that being in step again afterwards is no gap.
+/// to what is jitter, so that being in step again afterwards is no gap. Only a clock that is faster than ours becomes early little
+/// by little, and is followed.
 const EARLIEST_S: f64 = -JITTER_S;
 /// Quartz crystals differ by up to about 100 parts in a million; devices' rates by a few times that.
 const DRIFT: f64 = 500e-6;
@@ -229,6 +230,8 @@ pub struct ClockMap {
     /// The device's latency: seconds from when a frame was due to when its record arrived.
     latency: Option<Latency>,
     late: Option<Late>,
+    /// The least lateness that counts, seconds.
+    earliest: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -246,7 +249,7 @@ struct Late {
 impl ClockMap {
     /// A map for a device of `rate_hz` frames a second, of which nothing was heard yet.
     pub fn new(rate_hz: u32) -> Self {
-        Self { rate_hz: f64::from(rate_hz), latency: None, late: None }
+        Self { rate_hz: f64::from(rate_hz), latency: None, late: None, earliest: EARLIEST_S }
     }
 
     /// Seconds on the monotonic clock when `frame` was due, by the records so far; without any, on the nominal rate.
@@ -257,12 +260,17 @@ impl ClockMap {
     /// Takes a record that ended before `end_frame` (frames known to be missing included) and arrived at `at` seconds. Returns
     /// the frames that turn out to be missing before it; count them in from then on.
     pub fn observe(&mut self, end_frame: u64, at: f64) -> Option<u64> {
-        let lateness = (at - end_frame as f64 / self.rate_hz).max(EARLIEST_S);
+        let lateness = at - end_frame as f64 / self.rate_hz;
         let Some(latency) = &mut self.latency else {
-            self.latency = Some(Latency { seconds: lateness, at });
+            self.latency = Some(Latency { seconds: lateness.max(self.earliest), at });
             return None;
         };
-        let drifted = latency.seconds + DRIFT * (at - latency.at).max(0.0);
+        let drift = DRIFT * (at - latency.at).max(0.0);
+        if (self.earliest - JITTER_S..self.earliest).contains(&lateness) {
+            self.earliest = lateness.max(self.earliest - drift);
+        }
+        let lateness = lateness.max(self.earliest);
+        let drifted = latency.seconds + drift;
         *latency = Latency { seconds: lateness.min(drifted), at };
         let deficit = lateness - latency.seconds;
         if deficit <= JITTER_S {

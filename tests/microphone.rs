@@ -33,7 +33,8 @@ fn connected(events: &Receiver<SourceEvent>, wait: Duration) -> (Consumer, Forma
     match events.recv_timeout(wait) {
         Ok(SourceEvent::Connected { consumer, format, name, again }) => (consumer, format, name, again),
         Ok(SourceEvent::Lost { reason, .. }) => panic!("lost: {reason}"),
-        Ok(SourceEvent::Ended | SourceEvent::Failed(_)) => panic!("ended"),
+        Ok(SourceEvent::Waiting { name }) => panic!("waiting for {name}"),
+        Ok(SourceEvent::Paused { .. } | SourceEvent::Ended | SourceEvent::Failed(_)) => panic!("paused or ended"),
         Err(_) => panic!("no event within {wait:?}"),
     }
 }

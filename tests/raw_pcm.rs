@@ -242,3 +242,26 @@ fn what_describes_raw_audio_is_checked() {
         assert!(ended.stderr.contains(said), "{arguments:?}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn what_is_said_in_a_pause_is_not_heard_afterwards() {
+    let (mut writer, input, events) = start(MONO, SampleFormat::S16le);
+    let _first = connected(&events, false);
+    writer.write_all(&[1; 3_200]).unwrap();
+    let pause = input.pausing();
+    pause.pause();
+    assert!(matches!(next(&events), SourceEvent::Paused { name } if name == "a pipe"));
+    // The writer goes on; nothing of this is to come.
+    (0..30).for_each(|_| {
+        writer.write_all(&[2; 1_601]).unwrap();
+        thread::sleep(Duration::from_millis(10));
+    });
+    thread::sleep(Duration::from_millis(500));
+    pause.resume();
+    let mut consumer = connected(&events, true);
+    writer.write_all(&[1; 3_200]).unwrap();
+    drop(writer);
+    let (samples, _) = read_all(&mut consumer);
+    let sound = f32::from(i16::from_le_bytes([1, 1])) / 32_768.0;
+    assert!(samples.iter().all(|sample| *sample == sound) && samples.len() == 1_600, "{} samples", samples.len());
+}

@@ -25,6 +25,8 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(2);
 /// How long a stream that was started may take to call for the first time: its server may have to wake the device first, and a
 /// device that is always given up too early is opened and given up for ever.
 const LONGEST_START: Duration = Duration::from_secs(5);
+/// Seconds of audio by which a stream may be ahead of the time it has run: a device that slept may bring what it holds at once.
+const MOST_AHEAD_S: f64 = 30.0;
 /// Samples that are converted to f32 at a time: 64 channels fit 64 times.
 const CONVERT_SAMPLES: usize = 4096;
 
@@ -49,6 +51,7 @@ pub(super) struct Health {
     started_ms: AtomicU64,
     /// When it called last; [`NEVER`] before the first time.
     newest_ms: AtomicU64,
+    frames: AtomicU64,
     overruns: AtomicU64,
     failure: OnceLock<String>,
 }
@@ -62,6 +65,7 @@ impl Health {
             made: Instant::now(),
             started_ms: AtomicU64::new(0),
             newest_ms: AtomicU64::new(NEVER),
+            frames: AtomicU64::new(0),
             overruns: AtomicU64::new(0),
             failure: OnceLock::new(),
         }
@@ -72,8 +76,17 @@ impl Health {
         self.started_ms.store(self.milliseconds(at), Ordering::Relaxed);
     }
 
-    fn note_callback(&self, at: Instant) {
+    fn note_callback(&self, at: Instant, frames: u64) {
         self.newest_ms.store(self.milliseconds(at), Ordering::Relaxed);
+        self.frames.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    /// Seconds of audio a second that came until `now`, where that is more than any device with a clock brings: ALSA's `null` gives
+    /// zeros as fast as they are taken.
+    pub fn runs_free(&self, now: Instant, rate_hz: u32) -> Option<f64> {
+        let audio_s = self.frames.load(Ordering::Relaxed) as f64 / f64::from(rate_hz.max(1));
+        let ran_s = now.saturating_duration_since(self.made).as_secs_f64();
+        (audio_s > ran_s + MOST_AHEAD_S).then(|| audio_s / ran_s)
     }
 
     fn milliseconds(&self, at: Instant) -> u64 {
@@ -227,7 +240,7 @@ where
         config,
         move |data, _| {
             let at = Instant::now();
-            of_data.note_callback(at);
+            of_data.note_callback(at, (data.len() / usize::from(format.channels)) as u64);
             intake.take(data, at);
         },
         move |error| of_errors.note_error(&error),
@@ -342,7 +355,7 @@ mod tests {
         let allocated = allocation_counter::measure(|| {
             for _ in 0..100 {
                 let at = Instant::now();
-                health.note_callback(at);
+                health.note_callback(at, 4_800);
                 intake.take(&block, at);
             }
         });
@@ -371,17 +384,27 @@ mod tests {
         health.note_start(at(4.5));
         assert_eq!((overdue(4.6), overdue(9.4)), (None, None));
         assert_eq!(overdue(9.5), Some(5.0));
-        health.note_callback(at(9.0));
+        health.note_callback(at(9.0), 160);
         assert_eq!((overdue(10.9), overdue(11.0)), (None, Some(2.0)));
-        health.note_callback(at(12.0));
+        health.note_callback(at(12.0), 160);
         assert_eq!((overdue(11.0), overdue(13.9), overdue(14.0)), (None, None, Some(2.0)));
+    }
+
+    #[test]
+    fn a_stream_that_runs_free_of_any_clock_is_told_from_one_that_catches_up() {
+        let health = Health::new();
+        let at = |s: u64| health.made + Duration::from_secs(s);
+        health.note_callback(at(1), 20 * 48_000);
+        assert_eq!(health.runs_free(at(1), 48_000), None, "20 s at once, from a server that slept");
+        health.note_callback(at(2), 100 * 48_000);
+        assert_eq!(health.runs_free(at(2), 48_000), Some(60.0));
     }
 
     #[test]
     fn a_host_that_calls_while_it_starts_is_waited_for_from_its_start_on() {
         let health = Health::new();
         let at = |s: u64| health.made + Duration::from_secs(s);
-        health.note_callback(at(1));
+        health.note_callback(at(1), 160);
         health.note_start(at(4));
         assert_eq!((health.overdue(at(5)), health.overdue(at(6))), (None, Some(Duration::from_secs(2))));
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{DeviceId, HostId};
 
+use super::alsa_messages;
 use super::pcm::Format;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -83,7 +84,7 @@ pub struct DeviceInfo {
 pub fn list() -> Result<Vec<DeviceInfo>> {
     let (answer, answered) = mpsc::channel();
     let spawned = std::thread::Builder::new().name("list-devices".into()).spawn(move || {
-        let _ = answer.send(list_now());
+        let _ = answer.send(alsa_messages::logged(list_now));
     });
     spawned.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start a thread to list devices: {error}")))?;
     answered.recv_timeout(LIST_TIMEOUT).unwrap_or_else(|_| {

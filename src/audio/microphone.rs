@@ -1,17 +1,18 @@
 //! A microphone that is looked after: opened, watched, and opened again when it is lost.
 //!
-//! In: which device. Out: [`SourceEvent`]s. A thread of its own looks at the stream ten times a second; whatever may hang
-//! (opening, dropping) happens on threads that can be left behind.
+//! In: which device, and when to pause. Out: [`SourceEvent`]s. A thread of its own looks at the stream ten times a second;
+//! whatever may hang (opening, dropping) happens on threads that can be left behind.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::alsa_messages;
 use super::capture::{self, Open};
 use super::devices::{self, HostChoice};
 use super::pcm::ChannelChoice;
-use super::source::SourceEvent;
+use super::source::{Pause, SourceEvent};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often the stream is looked at.
@@ -38,11 +39,21 @@ pub struct MicrophoneSettings {
     pub rate_hz: Option<u32>,
     /// The channel that will be listened to: the device must have it.
     pub channel: ChannelChoice,
+    /// Whether to wait for a microphone where none can be opened, rather than fail. Default: no.
+    pub wait: bool,
+}
+
+impl MicrophoneSettings {
+    /// Whether what was asked for by name is what speakers play.
+    fn names_a_monitor(&self) -> bool {
+        self.device.as_deref().is_some_and(|wanted| wanted.to_lowercase().contains("monitor"))
+    }
 }
 
 /// A microphone that is open or being looked for. Dropping it stops it without waiting.
 pub struct Microphone {
     stop: Sender<()>,
+    pause: Pause,
     thread: JoinHandle<()>,
 }
 
@@ -51,27 +62,44 @@ impl Microphone {
     /// lost (an error of its host, no audio for 2 s, or none at all in the first 5 s) `Lost` follows, then `Connected` with
     /// `again` once it or, where none was named, another is found (which is then kept); at the end `Ended`.
     ///
+    /// With [`wait`](MicrophoneSettings::wait) a microphone that cannot be opened is no error: `Waiting` comes first, and
+    /// `Connected` once there is one. What speakers play is then no microphone unless it is named.
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::InvalidInput`] (several devices match, or the channel is not there) or
     /// [`ErrorKind::Device`], when the first opening fails or takes more than 5 s.
     pub fn start(settings: MicrophoneSettings, events: Sender<SourceEvent>) -> Result<Self> {
         let attempt = Attempt::start(settings.clone(), Arc::new(()))?;
-        let open = match attempt.result.recv_timeout(OPEN_TIMEOUT) {
-            Ok(result) => result?,
-            Err(_) => {
-                let message = format!(
-                    "the microphone did not open within {} s: its host hangs; restart the sound server, or choose another host",
-                    OPEN_TIMEOUT.as_secs()
-                );
-                return Err(Error::new(ErrorKind::Device, message));
+        let first = attempt.result.recv_timeout(OPEN_TIMEOUT).unwrap_or_else(|_| {
+            let message = format!(
+                "the microphone did not open within {} s: its host hangs; restart the sound server, or choose another host",
+                OPEN_TIMEOUT.as_secs()
+            );
+            Err(Error::new(ErrorKind::Device, message))
+        });
+        let first = match first {
+            Err(error) if !settings.wait || error.kind() == ErrorKind::InvalidInput => return Err(error),
+            Ok(open) if settings.wait && is_monitor(&open.id) && !settings.names_a_monitor() => {
+                drop(close(open));
+                Err(Error::new(ErrorKind::NotFound, "there is only what the speakers play"))
             }
+            first => first,
         };
         let (stop, stopped) = mpsc::channel();
+        let pause = Pause::default();
+        let asked = pause.clone();
         let thread = std::thread::Builder::new()
             .name("microphone".into())
-            .spawn(move || Supervisor { settings, events, stopped }.run(open))
+            .spawn(move || Supervisor { settings, events, stopped, pause: asked }.run(first))
             .map_err(thread_error)?;
-        Ok(Self { stop, thread })
+        Ok(Self { stop, pause, thread })
+    }
+
+    /// Pauses the microphone and lets it go on. Within 0.1 s of being asked its stream is closed, so that the device is free and
+    /// nothing is recorded, and `Paused` is said; at the end it is opened again, and `Connected` is said, or `Lost` when it is no
+    /// longer there: then it is looked for.
+    pub fn pausing(&self) -> Pause {
+        self.pause.clone()
     }
 
     /// Closes the microphone. Returns within 2 s whatever its host does: a stream that hangs is left behind on its thread.
@@ -99,7 +127,7 @@ impl Attempt {
             .name("open-microphone".into())
             .spawn(move || {
                 let _alive = alive;
-                let opened = open(&settings);
+                let opened = alsa_messages::logged(|| open(&settings));
                 // Nobody waits any more: what was opened is dropped here.
                 let _ = answer.send(opened);
             })
@@ -125,7 +153,7 @@ fn open(settings: &MicrophoneSettings) -> Result<Open> {
 fn close(open: Open) -> Receiver<()> {
     let (done, closed) = mpsc::channel();
     let spawned = std::thread::Builder::new().name("close-microphone".into()).spawn(move || {
-        drop(open.stream);
+        alsa_messages::logged(|| drop(open.stream));
         let _ = done.send(());
     });
     if let Err(error) = spawned {
@@ -143,46 +171,133 @@ fn thread_error(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("cannot start a thread for the microphone: {error}"))
 }
 
+/// Why a stream is no longer watched.
+enum Outcome {
+    Stopped,
+    Paused,
+    Lost(String),
+    Failed(Error),
+}
+
 struct Supervisor {
     settings: MicrophoneSettings,
     events: Sender<SourceEvent>,
     stopped: Receiver<()>,
+    pause: Pause,
 }
 
-/// Why a stream is no longer watched.
-enum Outcome {
-    Stopped,
-    Lost(String),
+/// What the supervisor is to do next.
+enum Next {
+    /// Listen to what is open.
+    Listen(Open),
+    /// Look for what was lost, after a while.
+    LookFor(Device, Duration),
+    /// Wait for the end of a pause, with nothing open.
+    Pause(Device),
+    /// End.
+    Stop,
+}
+
+/// The device that is listened to or will be again.
+struct Device {
+    /// Where it was and its id; `None` while a first one is waited for.
+    was: Option<(HostChoice, String)>,
+    name: String,
 }
 
 impl Supervisor {
-    fn run(self, mut open: Open) {
+    fn run(self, first: Result<Open>) {
         let mut again = false;
+        let mut next = match first {
+            Ok(open) => Next::Listen(open),
+            Err(error) => self.wait_for_one(&error),
+        };
         loop {
-            let (host, id, name) = (open.host, open.id.clone(), open.name.clone());
-            let outcome = if self.connect(&mut open, again) { self.watch(&open) } else { Outcome::Stopped };
-            let closed = close(open);
-            match outcome {
-                Outcome::Stopped => {
-                    if closed.recv_timeout(CLOSE_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
-                        log::warn!("{name}: closing it hangs; left behind");
-                    }
-                    break;
-                }
-                Outcome::Lost(reason) => {
-                    log::warn!("{name}: lost: {reason}");
-                    if self.events.send(SourceEvent::Lost { name, reason }).is_err() {
-                        break;
-                    }
-                }
-            }
-            match self.look_for(host, &id) {
-                Some(found) => open = found,
-                None => break,
-            }
-            again = true;
+            next = match next {
+                Next::Listen(open) => self.listen(open, std::mem::replace(&mut again, true)),
+                Next::LookFor(device, wait) => self.look_for(device, wait),
+                Next::Pause(device) => self.wait_for_resume(device),
+                Next::Stop => break,
+            };
         }
+        // Whoever holds the events hears that there are no more.
         let _ = self.events.send(SourceEvent::Ended);
+    }
+
+    /// Says that there is no microphone yet; it is looked for next.
+    fn wait_for_one(&self, error: &Error) -> Next {
+        let name = self.settings.device.clone().unwrap_or_else(|| "microphone".to_owned());
+        log::warn!("waiting for a microphone: {error}");
+        let sent = self.events.send(SourceEvent::Waiting { name: name.clone() });
+        if sent.is_ok() { Next::LookFor(Device { was: None, name }, RETRY_EVERY) } else { Next::Stop }
+    }
+
+    /// Listens to `open` until it is lost or no longer wanted, and closes it.
+    fn listen(&self, mut open: Open, again: bool) -> Next {
+        let device = Device { was: Some((open.host, open.id.clone())), name: open.name.clone() };
+        let outcome = if self.connect(&mut open, again) { self.watch(&open) } else { Outcome::Stopped };
+        let closed = close(open);
+        let closed_in_time = || {
+            let in_time = closed.recv_timeout(CLOSE_TIMEOUT) != Err(RecvTimeoutError::Timeout);
+            if !in_time {
+                log::warn!("{}: closing it hangs; left behind", device.name);
+            }
+        };
+        match outcome {
+            Outcome::Stopped => {
+                closed_in_time();
+                Next::Stop
+            }
+            Outcome::Paused => {
+                // Said when it is true.
+                closed_in_time();
+                self.paused(device)
+            }
+            Outcome::Lost(reason) => self.lost(device, reason, RETRY_EVERY),
+            Outcome::Failed(error) => {
+                closed_in_time();
+                // A front end that is gone needs no last word.
+                let _ = self.events.send(SourceEvent::Failed(error));
+                Next::Stop
+            }
+        }
+    }
+
+    fn paused(&self, device: Device) -> Next {
+        let sent = self.events.send(SourceEvent::Paused { name: device.name.clone() });
+        if sent.is_ok() { Next::Pause(device) } else { Next::Stop }
+    }
+
+    fn lost(&self, device: Device, reason: String, wait: Duration) -> Next {
+        log::warn!("{}: lost: {reason}", device.name);
+        let sent = self.events.send(SourceEvent::Lost { name: device.name.clone(), reason });
+        if sent.is_ok() { Next::LookFor(device, wait) } else { Next::Stop }
+    }
+
+    /// Waits until the pause is over, and opens the device again.
+    fn wait_for_resume(&self, device: Device) -> Next {
+        while self.pause.is_asked() {
+            if self.told_to_stop(WATCH_EVERY) {
+                return Next::Stop;
+            }
+        }
+        let mut settings = self.settings.clone();
+        if let Some((host, id)) = device.was.as_ref().filter(|_| self.settings.device.is_none()) {
+            (settings.host, settings.device) = (Some(*host), Some(id.clone()));
+        }
+        match self.attempt(settings, &Arc::new(())) {
+            Ok(Ok(open)) => Next::Listen(open),
+            Ok(Err(error)) => self.lost(device, error.message().to_owned(), Duration::ZERO),
+            Err(outcome) => self.broken_off(device, outcome),
+        }
+    }
+
+    /// What is next where the search for `device` was broken off.
+    fn broken_off(&self, device: Device, outcome: Outcome) -> Next {
+        match outcome {
+            Outcome::Paused => self.paused(device),
+            Outcome::Stopped | Outcome::Lost(_) | Outcome::Failed(_) => Next::Stop,
+        }
     }
 
     /// Tells the front end; false when it is gone.
@@ -196,14 +311,18 @@ impl Supervisor {
     fn watch(&self, open: &Open) -> Outcome {
         let mut overruns = 0;
         loop {
-            if self.told_to_stop(WATCH_EVERY) {
-                return Outcome::Stopped;
+            if let Some(outcome) = self.unwanted(WATCH_EVERY) {
+                return outcome;
             }
             if let Some(failure) = open.health.failure() {
                 return Outcome::Lost(failure.to_owned());
             }
             if let Some(silence) = open.health.overdue(Instant::now()) {
                 return Outcome::Lost(format!("no audio for {} s", silence.as_secs()));
+            }
+            if let Some(times) = open.health.runs_free(Instant::now(), open.format.rate_hz) {
+                let what = format!("{}: brings audio {times:.0} times as fast as it is heard: it has no clock", open.name);
+                return Outcome::Failed(Error::new(ErrorKind::Device, format!("{what}; choose another device")));
             }
             if open.health.overruns() > overruns {
                 if overruns == 0 {
@@ -214,61 +333,71 @@ impl Supervisor {
         }
     }
 
-    /// Tries to open the device that was lost, until it is there or no longer wanted. Where the settings leave a choice, others
-    /// will do after a while.
-    fn look_for(&self, host: HostChoice, id: &str) -> Option<Open> {
-        let lost = Instant::now();
+    /// Tries to open the device that was lost, or a first one, until it is there or no longer wanted. Where the settings leave a
+    /// choice, others will do after a while.
+    fn look_for(&self, device: Device, mut wait: Duration) -> Next {
+        let since = Instant::now();
+        let was = device.was.as_ref();
+        let monitor_will_do = was.map_or_else(|| self.settings.names_a_monitor(), |(_, id)| is_monitor(id));
         let alive = Arc::new(());
         let mut failure = String::new();
         let mut same = true;
         loop {
-            if self.told_to_stop(RETRY_EVERY) {
-                return None;
+            if let Some(outcome) = self.unwanted(std::mem::replace(&mut wait, RETRY_EVERY)) {
+                return self.broken_off(device, outcome);
             }
             if Arc::strong_count(&alive) > MOST_HANGING {
                 continue;
             }
             let mut settings = self.settings.clone();
-            if settings.device.is_none() {
-                settings.host = settings.host.or((lost.elapsed() < LOYALTY).then_some(host));
-                settings.device = same.then(|| id.to_owned());
+            if let Some((host, id)) = was.filter(|_| self.settings.device.is_none()) {
+                settings.host = settings.host.or((since.elapsed() < LOYALTY).then_some(*host));
+                settings.device = same.then(|| id.clone());
                 // In turns with whatever is the default now.
                 same = !same;
             }
             match self.attempt(settings, &alive) {
                 // A server without a microphone offers what its speakers play; that would look like a microphone come back.
-                Some(Ok(open)) if is_monitor(&open.id) && !is_monitor(id) => drop(close(open)),
-                Some(Ok(open)) => return Some(open),
-                Some(Err(error)) => {
+                Ok(Ok(open)) if is_monitor(&open.id) && !monitor_will_do => drop(close(open)),
+                Ok(Ok(open)) => return Next::Listen(open),
+                Ok(Err(error)) => {
                     if failure != error.message() {
                         log::info!("still no microphone: {error}");
                         failure = error.message().to_owned();
                     }
                 }
-                None => return None,
+                Err(outcome) => return self.broken_off(device, outcome),
             }
         }
     }
 
-    /// One attempt; `None` when no longer wanted.
-    fn attempt(&self, settings: MicrophoneSettings, alive: &Arc<()>) -> Option<Result<Open>> {
+    /// One attempt, or why it is no longer wanted.
+    fn attempt(&self, settings: MicrophoneSettings, alive: &Arc<()>) -> std::result::Result<Result<Open>, Outcome> {
         let attempt = match Attempt::start(settings, Arc::clone(alive)) {
             Ok(attempt) => attempt,
-            Err(error) => return Some(Err(error)),
+            Err(error) => return Ok(Err(error)),
         };
         loop {
             match attempt.result.recv_timeout(WATCH_EVERY) {
-                Ok(result) => return Some(result),
+                Ok(result) => return Ok(result),
                 Err(RecvTimeoutError::Timeout) if attempt.started.elapsed() < OPEN_TIMEOUT => {}
-                Err(_) => return Some(Err(Error::new(ErrorKind::Device, "opening it hangs"))),
+                Err(_) => return Ok(Err(Error::new(ErrorKind::Device, "opening it hangs"))),
             }
-            if self.told_to_stop(Duration::ZERO) {
-                return None;
+            if let Some(outcome) = self.unwanted(Duration::ZERO) {
+                return Err(outcome);
             }
         }
     }
 
-    /// Waits for as long; true as soon as the stream is no longer wanted.
+    /// Waits for as long; `Stopped` or `Paused` as soon as no stream is wanted.
+    fn unwanted(&self, wait: Duration) -> Option<Outcome> {
+        if self.told_to_stop(wait) {
+            return Some(Outcome::Stopped);
+        }
+        self.pause.is_asked().then_some(Outcome::Paused)
+    }
+
+    /// Waits for as long; true as soon as the stream is no longer wanted, and once only.
     fn told_to_stop(&self, wait: Duration) -> bool {
         self.stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout)
     }

@@ -3,6 +3,7 @@
 //! In: a device or a file. Out: [`source::SourceEvent`]s with the end of a ring of timed frames, which [`pcm::pick`] and
 //! [`resample::Resampler`] turn into the one channel at 16 kHz that everything else works on.
 
+mod alsa_messages;
 mod bounded;
 mod capture;
 pub mod devices;

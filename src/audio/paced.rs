@@ -1,7 +1,7 @@
 //! A file played as if it were live: every 10 ms of it is pushed when its last sample is due.
 //!
 //! In: an [`AudioFile`]. Out: [`SourceEvent`]s and frames in a ring, on an absolute schedule: a late block is pushed at once
-//! and the next is due as if nothing had happened.
+//! and the next is due as if nothing had happened. While it is paused its schedule stands still, so that none of it is missed.
 
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -9,19 +9,24 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::file::AudioFile;
+use super::pcm::Format;
 use super::ring::Producer;
-use super::source::{SourceEvent, connection};
+use super::source::{Pause, SourceEvent, connection};
 use crate::error::{Error, ErrorKind, Result};
+
+/// How often a paused file looks whether it is to go on.
+const RESUME_EVERY: Duration = Duration::from_millis(20);
 
 /// A file that is being played. Dropping it stops it.
 pub struct PacedFile {
     stop: Sender<()>,
+    pause: Pause,
     thread: JoinHandle<()>,
 }
 
 /// Plays `file` at `speed` times its rate (0.01 to 1000; 1 is as if live), from now on: sample n is due n / (rate x speed)
 /// seconds after `Connected`, and is pushed in blocks of 10 ms. `Ended` follows the last block, [`SourceEvent::Failed`] a block
-/// that cannot be read.
+/// that cannot be read. A file that was [paused](PacedFile::pausing) goes on in a new ring with the block that was due next.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidInput`] when the speed is out of range, [`ErrorKind::Io`] when no thread can be started.
@@ -30,20 +35,27 @@ pub fn start(file: AudioFile, speed: f64, events: Sender<SourceEvent>) -> Result
         return Err(Error::new(ErrorKind::InvalidInput, format!("speed is {speed}; expected 0.01 to 1000")));
     }
     let (stop, stopped) = mpsc::channel();
+    let pause = Pause::default();
+    let asked = pause.clone();
     let thread = std::thread::Builder::new()
         .name("paced-file".into())
         .spawn(move || {
             // A front end that is gone needs no last word.
-            let _ = match play(file, speed, &events, &stopped) {
+            let _ = match play(file, speed, &events, &stopped, &asked) {
                 Ok(()) => events.send(SourceEvent::Ended),
                 Err(error) => events.send(SourceEvent::Failed(error)),
             };
         })
         .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start a thread to play the file: {error}")))?;
-    Ok(PacedFile { stop, thread })
+    Ok(PacedFile { stop, pause, thread })
 }
 
 impl PacedFile {
+    /// Pauses the playing and lets it go on. A pause is looked for before each block of 10 ms.
+    pub fn pausing(&self) -> Pause {
+        self.pause.clone()
+    }
+
     /// Ends the playing; `Ended` follows.
     pub fn stop(self) {
         // An error means that the thread has ended already.
@@ -52,18 +64,28 @@ impl PacedFile {
     }
 }
 
-fn play(mut file: AudioFile, speed: f64, events: &Sender<SourceEvent>, stopped: &mpsc::Receiver<()>) -> Result<()> {
+fn play(
+    mut file: AudioFile,
+    speed: f64,
+    events: &Sender<SourceEvent>,
+    stopped: &mpsc::Receiver<()>,
+    pause: &Pause,
+) -> Result<()> {
     let format = file.format();
-    let (producer, consumer) = connection(format);
     let name = file.path().file_name().map_or_else(|| file.path().display().to_string(), name_of);
-    let connected = SourceEvent::Connected { consumer, format, name, again: false };
+    let (producer, consumer) = connection(format);
+    let connected = SourceEvent::Connected { consumer, format, name: name.clone(), again: false };
     if events.send(connected).is_err() {
         return Ok(());
     }
     let block = (format.rate_hz as usize / 100).max(1) * usize::from(format.channels);
     let mut schedule = Schedule {
         producer,
+        events,
         stopped,
+        pause,
+        format,
+        name,
         start: Instant::now(),
         frames_a_second: f64::from(format.rate_hz) * speed,
         next_frame: 0,
@@ -83,9 +105,14 @@ fn name_of(name: &std::ffi::OsStr) -> String {
     Path::new(name).display().to_string()
 }
 
+/// What is due when, from the last connection on.
 struct Schedule<'a> {
     producer: Producer,
+    events: &'a Sender<SourceEvent>,
     stopped: &'a mpsc::Receiver<()>,
+    pause: &'a Pause,
+    format: Format,
+    name: String,
     start: Instant,
     frames_a_second: f64,
     next_frame: u64,
@@ -111,17 +138,39 @@ impl Schedule<'_> {
 
     /// Pushes what is pending when it is due; false when told to stop.
     fn flush(&mut self) -> bool {
+        if self.pause.is_asked() && !self.stand_still() {
+            return false;
+        }
         let frames = (self.pending.len() / self.producer.channels()) as u64;
         let due = Duration::try_from_secs_f64((self.next_frame + frames) as f64 / self.frames_a_second).unwrap_or(Duration::MAX);
-        let wait = due.saturating_sub(self.start.elapsed());
-        match self.stopped.recv_timeout(wait) {
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => return false,
+        if self.told_to_stop(due.saturating_sub(self.start.elapsed())) {
+            return false;
         }
         // What does not fit is counted by the ring and seen as a gap: a paced file is as merciless as a microphone.
         self.producer.push(self.next_frame, &self.pending, Instant::now());
         self.next_frame += frames;
         self.pending.clear();
         true
+    }
+
+    /// Waits for the end of the pause, and starts the schedule anew with what is pending; false when told to stop.
+    fn stand_still(&mut self) -> bool {
+        if self.events.send(SourceEvent::Paused { name: self.name.clone() }).is_err() {
+            return false;
+        }
+        while self.pause.is_asked() {
+            if self.told_to_stop(RESUME_EVERY) {
+                return false;
+            }
+        }
+        let (producer, consumer) = connection(self.format);
+        (self.producer, self.start, self.next_frame) = (producer, Instant::now(), 0);
+        let connected = SourceEvent::Connected { consumer, format: self.format, name: self.name.clone(), again: true };
+        self.events.send(connected).is_ok()
+    }
+
+    /// Waits for as long; true as soon as the file is no longer wanted.
+    fn told_to_stop(&self, wait: Duration) -> bool {
+        self.stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout)
     }
 }

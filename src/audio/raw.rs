@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::pcm::Format;
 use super::ring::Producer;
-use super::source::{SourceEvent, connection};
+use super::source::{Pause, SourceEvent, connection};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often a pipe that gives nothing is left to look whether to stop.
@@ -121,6 +121,7 @@ impl fmt::Display for SampleFormat {
 pub struct RawInput {
     stop: Sender<()>,
     ended: Receiver<()>,
+    pause: Pause,
 }
 
 /// Reads `input`, raw PCM of `format` in samples of `samples`, until it ends; `name` is what it is called.
@@ -128,7 +129,8 @@ pub struct RawInput {
 /// `Connected` comes at once, `Ended` when the writer has ended, [`SourceEvent::Failed`] when reading fails. Whole frames are handed on as
 /// they come, and never faster than they play, but for 0.2 s: a writer that is faster waits, as do all while the ring is full, so
 /// that nothing is lost. One that was held up may deliver up to 10 s at once. Without a byte for 2 s (5 at the start) the source is
-/// `Lost`, and `Connected` again when more comes.
+/// `Lost`, and `Connected` again when more comes. While it is paused what comes is read and thrown away: a pipe cannot be closed and
+/// opened again, and what was said meanwhile is not to be heard afterwards.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when no thread can be started.
@@ -141,10 +143,22 @@ pub fn start(
 ) -> Result<RawInput> {
     let (stop, stopped) = mpsc::channel();
     let (done, ended) = mpsc::channel();
+    let pause = Pause::default();
+    let asked = pause.clone();
     let name = name.to_owned();
     let body = move || {
-        let mut feed =
-            Feed { format, name, events, stopped, producer: None, next_frame: 0, budget: 0.0, refilled: Instant::now() };
+        let mut feed = Feed {
+            format,
+            name,
+            events,
+            stopped,
+            pause: asked,
+            paused: false,
+            producer: None,
+            next_frame: 0,
+            budget: 0.0,
+            refilled: Instant::now(),
+        };
         let last = match feed.read_all(input, samples) {
             Ok(()) => SourceEvent::Ended,
             Err(error) => SourceEvent::Failed(error),
@@ -155,10 +169,15 @@ pub fn start(
     };
     let spawned = std::thread::Builder::new().name("raw-input".into()).spawn(body);
     spawned.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start a thread to read raw audio: {error}")))?;
-    Ok(RawInput { stop, ended })
+    Ok(RawInput { stop, ended, pause })
 }
 
 impl RawInput {
+    /// Pauses what is heard and lets it go on. A pause is looked for ten times a second at least.
+    pub fn pausing(&self) -> Pause {
+        self.pause.clone()
+    }
+
     /// Ends the reading; `Ended` follows. Returns within 1 s.
     pub fn stop(self) {
         // An error means that the thread has ended already.
@@ -181,7 +200,9 @@ struct Feed {
     name: String,
     events: Sender<SourceEvent>,
     stopped: Receiver<()>,
-    /// `None` while the source is lost.
+    pause: Pause,
+    paused: bool,
+    /// `None` while the source is lost or paused.
     producer: Option<Producer>,
     next_frame: u64,
     /// Frames that may be handed on now.
@@ -223,7 +244,7 @@ impl Feed {
                 self.say_if_file(&bytes[..read]);
             }
             heard_any = true;
-            if self.producer.is_none() {
+            if self.producer.is_none() && !self.paused {
                 self.connect(true);
             }
             held += read;
@@ -245,13 +266,27 @@ impl Feed {
         let _ = self.events.send(connected);
     }
 
-    /// Waits for bytes, or for the end of them. While the source is lost it is quiet already.
-    fn wait(&self, input: &impl AsFd, patience: Duration) -> Result<Waited> {
+    /// Closes the connection when a pause is asked for, and opens another at its end.
+    fn heed_pause(&mut self) {
+        match (self.pause.is_asked(), self.paused) {
+            (true, false) => {
+                self.producer = None;
+                let _ = self.events.send(SourceEvent::Paused { name: self.name.clone() });
+            }
+            (false, true) => self.connect(true),
+            _ => return,
+        }
+        self.paused = !self.paused;
+    }
+
+    /// Waits for bytes, or for the end of them. While the source is lost or paused it is quiet already.
+    fn wait(&mut self, input: &impl AsFd, patience: Duration) -> Result<Waited> {
         let since = Instant::now();
         loop {
             if self.stopped.try_recv() != Err(TryRecvError::Empty) {
                 return Ok(Waited::Stop);
             }
+            self.heed_pause();
             match poll(&mut [PollFd::new(input, PollFlags::IN)], Some(&LOOK_EVERY)) {
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return Ok(Waited::Readable),
@@ -273,6 +308,7 @@ impl Feed {
             (self.budget, self.refilled) = ((samples.len() / channels) as f64 + rate * AHEAD_S, Instant::now());
         }
         while !samples.is_empty() {
+            self.heed_pause();
             self.refill();
             let frames = samples.len() / channels;
             let now = if self.budget >= frames as f64 { frames } else { piece.min(frames) };

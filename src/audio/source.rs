@@ -1,6 +1,9 @@
-//! What every source of live audio tells the front end, and the ring it makes for each connection.
+//! What every source of live audio tells the front end, how it is paused, and the ring it makes for each connection.
 //!
-//! In: nothing. Out: [`SourceEvent`], in the order in which things happened.
+//! In: nothing. Out: [`SourceEvent`], in the order in which things happened; [`Pause`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pcm::Format;
 use super::ring::{Consumer, Producer, ring};
@@ -21,8 +24,13 @@ pub enum SourceEvent {
         format: Format,
         /// Name of the device or file, for people.
         name: String,
-        /// Whether the source had been lost.
+        /// Whether the source had been lost or paused.
         again: bool,
+    },
+    /// There is no device yet; it is waited for.
+    Waiting {
+        /// What is waited for, for people.
+        name: String,
     },
     /// No audio comes until the next `Connected`.
     Lost {
@@ -31,10 +39,44 @@ pub enum SourceEvent {
         /// Why, for people.
         reason: String,
     },
+    /// The source was paused: it is closed, and no audio comes until the next `Connected`, or `Lost` where it is gone by then.
+    Paused {
+        /// As in `Connected`.
+        name: String,
+    },
     /// The source has ended in order: no more will come, but what is in the ring.
     Ended,
     /// The source has failed for good: no more will come, but what is in the ring.
     Failed(Error),
+}
+
+/// Pauses a source and lets it go on, from any thread. Clones are for the same source.
+///
+/// What it does takes a moment: the source says [`SourceEvent::Paused`] when its device is closed, and
+/// [`SourceEvent::Connected`] when it is open again.
+#[derive(Clone, Debug, Default)]
+pub struct Pause(Arc<AtomicBool>);
+
+impl Pause {
+    /// Asks for a pause: the device is closed, so that nothing is recorded. No effect during one.
+    pub fn pause(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks for the end of the pause. No effect outside of one.
+    pub fn resume(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// Asks for a pause, or for the end of one. Returns whether it was for a pause.
+    pub fn toggle(&self) -> bool {
+        !self.0.fetch_xor(true, Ordering::Relaxed)
+    }
+
+    /// Whether a pause is asked for.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// A ring for one connection.

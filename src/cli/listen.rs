@@ -11,12 +11,13 @@ use auricle::audio::file::AudioFile;
 use auricle::audio::microphone::Microphone;
 use auricle::audio::paced::{self, PacedFile};
 use auricle::audio::raw::{self, RawInput};
+use auricle::audio::source::Pause;
 use auricle::event::{Device, DeviceState, EventBody};
 use auricle::sink::{self, Format, Manner, Reader, Sink};
-use auricle::{Engines, Events, Next, Session, runtime, speech};
+use auricle::{Engines, Error, ErrorKind, Events, Next, Session, runtime, speech};
 
 use clap::CommandFactory;
-use clap::error::ErrorKind;
+use clap::error::ErrorKind as Usage;
 
 use super::args::{Arguments, Listen};
 use super::{files, logs, stop};
@@ -36,6 +37,14 @@ enum Source {
 }
 
 impl Source {
+    fn pausing(&self) -> Pause {
+        match self {
+            Self::Microphone(microphone) => microphone.pausing(),
+            Self::File(file) => file.pausing(),
+            Self::Raw(input) => input.pausing(),
+        }
+    }
+
     fn stop(self) {
         match self {
             Self::Microphone(microphone) => microphone.stop(),
@@ -49,7 +58,7 @@ impl Source {
 pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let captions = &arguments.captions;
     // What can be wrong with the files is found before the models are loaded.
-    let wrong = |error: auricle::Error| Arguments::command().error(ErrorKind::ArgumentConflict, error).exit();
+    let wrong = |error: auricle::Error| Arguments::command().error(Usage::ArgumentConflict, error).exit();
     let raw = arguments.raw_input().unwrap_or_else(wrong);
     if raw.is_some() && io::stdin().is_terminal() {
         bail!(
@@ -66,6 +75,7 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
             sink::restore_cursor();
         }
     })?;
+    let toggle = stop::Noted::new(stop::TOGGLE)?;
     say("loading models; Ctrl-C stops");
     runtime::load_library(captions.run.library.as_deref())?;
     let engines = Engines::load(&captions.engines())?;
@@ -80,21 +90,34 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
             let pipe = io::stdin().as_fd().try_clone_to_owned().context("standard input cannot be read")?;
             Source::Raw(raw::start(File::from(pipe), format, samples, "standard input", sources)?)
         }
-        None => Source::Microphone(Microphone::start(arguments.microphone(), sources)?),
+        None => Source::Microphone(Microphone::start(arguments.microphone(), sources).map_err(or_wait)?),
     };
     if rolls {
         logs::hold();
     }
-    let shown = show(&events, sink, source, &mut session);
+    let shown = show(&events, sink, source, &toggle, &mut session);
     logs::release();
     shown.map(|()| ExitCode::SUCCESS)
 }
 
+/// A microphone that is not there may come.
+fn or_wait(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Device | ErrorKind::NotFound => {
+            Error::new(error.kind(), format!("{}; or wait for it with --wait", error.message()))
+        }
+        _ => error,
+    }
+}
+
 /// Shows events until there are no more, or until a signal or a reader that has gone ends the session.
-fn show(events: &Events, mut sink: Sink, source: Source, session: &mut Session) -> Result<()> {
-    let meter = session.meter();
+fn show(events: &Events, mut sink: Sink, source: Source, toggle: &stop::Noted, session: &mut Session) -> Result<()> {
+    let (meter, pause) = (session.meter(), source.pausing());
     let wait = if sink.rolls() { TICK } else { PATIENCE };
     loop {
+        if toggle.came() {
+            pause.toggle();
+        }
         logs::take().iter().for_each(|line| sink.note(line));
         let reader = match events.next_within(wait) {
             Next::Event(event) => {

@@ -9,6 +9,7 @@ mod files;
 mod listen;
 mod logs;
 mod models;
+#[allow(dead_code, unused_imports, reason = "the full-screen view takes them next")]
 mod stop;
 mod table;
 mod tag;

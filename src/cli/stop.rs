@@ -1,14 +1,20 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks the session to end in order, a second ends the process at once.
-//!
-//! So does the first where there is nothing to end in order: while models are loaded, or when nobody takes what is written.
+//! Signals. Ctrl-C, SIGTERM and SIGHUP: the first asks the session to end in order, a second ends the process at once. So does the
+//! first where there is nothing to end in order: while models are loaded, or when nobody takes what is written. Other signals are noted,
+//! for whoever looks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use signal_hook::low_level::exit;
+use signal_hook::flag;
+use signal_hook::low_level::{exit, raise, signal_name};
+
+/// Pauses and resumes.
+pub use signal_hook::consts::SIGUSR1 as TOGGLE;
+/// The terminal's wish that the program stand still, and the end of that.
+pub use signal_hook::consts::{SIGCONT as GOES_ON, SIGTSTP as STANDS_STILL};
 
 /// What a shell reports of a program that Ctrl-C ended.
 pub const INTERRUPTED: u8 = 130;
@@ -87,6 +93,36 @@ fn is_stuck() -> bool {
     since != NOTHING && beginning().elapsed() >= Duration::from_millis(since) + LONGEST_WRITE
 }
 
+/// Does what Ctrl-C does, for a key that means the same.
+pub fn interrupt() {
+    // The signal is one that can be raised.
+    let _ = raise(signal_hook::consts::SIGINT);
+}
+
+/// A signal that is noted instead of what it does by default.
+pub struct Noted(Arc<AtomicBool>);
+
+impl Noted {
+    /// Notes `signal` from now on.
+    pub fn new(signal: i32) -> Result<Self> {
+        let came = Arc::new(AtomicBool::new(false));
+        let name = || format!("cannot catch {}", signal_name(signal).unwrap_or("a signal"));
+        flag::register(signal, Arc::clone(&came)).with_context(name)?;
+        Ok(Self(came))
+    }
+
+    /// Whether it came since the last call.
+    pub fn came(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Stands still, as the terminal wished, until the program is to go on.
+pub fn stand_still() {
+    // Not the default of the signal, which is noted, but what that would be.
+    let _ = raise(signal_hook::consts::SIGSTOP);
+}
+
 /// Runs `work` on a thread of its own, which is left behind if it takes longer than `limit`: a terminal that was stopped with
 /// Ctrl-S or is at the other end of a stalled line takes no byte, and whoever waits for its lock waits for ever.
 fn run_within(limit: Duration, work: impl FnOnce() + Send + 'static) {
@@ -104,7 +140,6 @@ fn run_within(limit: Duration, work: impl FnOnce() + Send + 'static) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::time::Instant;
 
     #[test]

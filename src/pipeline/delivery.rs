@@ -60,7 +60,8 @@ impl Delivery {
         self.bus.publish(body);
     }
 
-    /// Starts the clock with the first connection; for a later one, reports the gap since the last. Returns the gap's samples.
+    /// Starts the clock with the first connection; for a later one, reports the gap since the last, with `reason`. Returns the gap's
+    /// samples.
     pub(super) fn connect(
         &mut self,
         clock: &Clock,
@@ -68,13 +69,26 @@ impl Delivery {
         piece: &Piece,
         position: SamplePosition,
         due_offset_s: f64,
+        reason: GapReason,
     ) -> u64 {
         let length = Duration::from_secs_f64((piece.frames + piece.after) as f64 / f64::from(format.rate_hz));
-        clock.start(piece.at.checked_sub(length).unwrap_or(piece.at));
-        let due = SamplePosition::from_seconds(clock.at(piece.at) - length.as_secs_f64() - due_offset_s);
-        let samples = due.since(position);
+        let first = piece.at.checked_sub(length).unwrap_or(piece.at);
+        clock.start(first);
+        self.absent(clock, first, position, due_offset_s, reason)
+    }
+
+    /// Reports that nothing was heard from `position` until `until`; returns the gap's samples.
+    pub(super) fn absent(
+        &mut self,
+        clock: &Clock,
+        until: Instant,
+        position: SamplePosition,
+        due_offset_s: f64,
+        reason: GapReason,
+    ) -> u64 {
+        let samples = SamplePosition::from_seconds(clock.at(until) - due_offset_s).since(position);
         if samples > 0 {
-            self.hear(Heard::Gap(Gap { start: position, samples, reason: GapReason::Device }), piece.at);
+            self.hear(Heard::Gap(Gap { start: position, samples, reason }), until);
         }
         samples
     }
@@ -98,7 +112,10 @@ impl Delivery {
                 self.account(position, accepted as u64, samples.len() as u64, at);
             }
             Heard::Gap(gap) => {
-                self.meter.add_dropped(gap.samples);
+                // What nobody wanted heard is not lost.
+                if gap.reason != GapReason::Paused {
+                    self.meter.add_dropped(gap.samples);
+                }
                 self.bus.publish(EventBody::Gap(gap));
             }
         }

@@ -16,7 +16,7 @@ use crate::audio::pcm::{ChannelChoice, Format};
 use crate::audio::ring::Consumer;
 use crate::audio::source::SourceEvent;
 use crate::error::Result;
-use crate::event::{Device, DeviceState, EventBody, ModelInUse, Stats};
+use crate::event::{Device, DeviceState, EventBody, GapReason, ModelInUse, Stats};
 use crate::time::{Clock, SamplePosition};
 
 /// How often the front end looks for audio when a source reports nothing.
@@ -33,6 +33,8 @@ pub(super) struct FrontEndThread {
     delivery: Delivery,
     models: Vec<ModelInUse>,
     connection: Option<Connection>,
+    /// Why no audio comes, until the next connection's first.
+    absence: Option<GapReason>,
     /// Where the audio so far ends, gaps included.
     position: SamplePosition,
     due_offset_s: f64,
@@ -61,7 +63,7 @@ impl FrontEndThread {
         models: Vec<ModelInUse>,
     ) -> Self {
         let (connection, position) = (None, SamplePosition(0));
-        Self { sources, choice, clock, delivery, models, connection, position, due_offset_s: 0.0, stats_at: None }
+        Self { sources, choice, clock, delivery, models, connection, absence: None, position, due_offset_s: 0.0, stats_at: None }
     }
 
     /// Works until the source ends or the session is asked to stop. What was captured before is dealt with in any case.
@@ -104,15 +106,32 @@ impl FrontEndThread {
                 let block = vec![0.0; BLOCK_FRAMES * usize::from(format.channels)];
                 self.connection = Some(Connection { consumer, format, name, intake: None, block });
             }
+            SourceEvent::Waiting { name } => self.delivery.publish(device(DeviceState::Waiting, &name)),
             SourceEvent::Lost { name, reason } => {
                 log::debug!("{name}: {reason}");
                 self.disconnect()?;
+                self.absent(GapReason::Device);
                 self.delivery.publish(device(DeviceState::Lost, &name));
+            }
+            SourceEvent::Paused { name } => {
+                self.disconnect()?;
+                self.absent(GapReason::Paused);
+                self.delivery.publish(device(DeviceState::Paused, &name));
             }
             SourceEvent::Ended => return Ok(false),
             SourceEvent::Failed(error) => return Err(error),
         }
         Ok(true)
+    }
+
+    /// Notes that no audio comes from now on, and reports what was missed so far for another reason: each has a gap of its own.
+    fn absent(&mut self, reason: GapReason) {
+        if let Some(before) = self.absence.replace(reason)
+            && before != reason
+        {
+            let (now, position) = (Instant::now(), self.position);
+            self.position = position + self.delivery.absent(&self.clock, now, position, self.due_offset_s, before);
+        }
     }
 
     /// Reads what waits in the connection's ring, but no more than [`PIECES_AT_ONCE`]. Returns whether it read any.
@@ -125,7 +144,9 @@ impl FrontEndThread {
             let intake = match &mut connection.intake {
                 Some(intake) => intake,
                 empty => {
-                    let gap = self.delivery.connect(&self.clock, connection.format, &piece, self.position, self.due_offset_s);
+                    let reason = self.absence.take().unwrap_or(GapReason::Device);
+                    let (format, clock) = (connection.format, &self.clock);
+                    let gap = self.delivery.connect(clock, format, &piece, self.position, self.due_offset_s, reason);
                     let intake = Intake::new(connection.format, self.choice, self.position + gap);
                     empty.insert(intake.map_err(|error| error.within(&connection.name))?)
                 }

@@ -153,6 +153,30 @@ mod tests {
     }
 
     #[test]
+    fn a_device_whose_clock_drifts_for_two_hours_loses_nothing_and_the_drift_is_told() {
+        for drift in [200e-6, -200e-6] {
+            let mut intake = Intake::new(Format::new(16_000, 1).unwrap(), ChannelChoice::default(), SamplePosition(0)).unwrap();
+            let (pieces, latency_s) = (2 * 3600 * 100, 0.02);
+            let (mut heard, mut gaps) = (0, 0);
+            for number in 0..pieces {
+                let piece = Piece { first_frame: number * 160, frames: 160, at: Instant::now(), after: 0 };
+                let due = (number + 1) as f64 / 100.0;
+                intake.take(&piece, &[0.0; 160], Some(due * (1.0 + drift) + latency_s), &mut |event| match event {
+                    Heard::Audio(position, samples) => {
+                        assert_eq!(position.0, heard, "no hole and no overlap");
+                        heard += samples.len() as u64;
+                    }
+                    Heard::Gap(_) => gaps += 1,
+                });
+            }
+            assert_eq!(gaps, 0, "{drift}");
+            assert_eq!(heard, 2 * 3600 * 16_000);
+            let told = intake.due_offset_s();
+            assert!((told - latency_s - 7_200.0 * drift).abs() < 0.02, "drift {drift}: told {told}");
+        }
+    }
+
+    #[test]
     fn a_gap_at_48_khz_moves_the_position_by_a_third_of_its_frames() {
         let mut intake = Intake::new(Format::new(48_000, 2).unwrap(), ChannelChoice::Mix, SamplePosition(100)).unwrap();
         let (mut heard, mut gaps, mut end) = (0, Vec::new(), 100);

@@ -60,7 +60,7 @@ impl Meter {
         position.seconds() + f64::from_bits(self.0.due_offset_s.load(Ordering::Relaxed))
     }
 
-    /// Samples at 16 kHz lost so far, in every gap.
+    /// Samples at 16 kHz lost so far, in every gap but pauses.
     pub fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
     }

@@ -5,6 +5,8 @@
 
 mod jsonl;
 mod output;
+mod roll;
+mod rows;
 mod terminal;
 mod text;
 mod transcript;

@@ -29,18 +29,21 @@ pub(super) fn gap_words(gap: &Gap) -> String {
         GapReason::Overrun => "this machine was too slow",
         GapReason::Missing => "the device did not deliver it",
         GapReason::Device => "the device was lost",
+        GapReason::Paused => return format!("{seconds:.1} s not listened to: paused"),
     };
     format!("{seconds:.1} s of audio missing: {why}")
 }
 
 /// What to say about a device; that it was opened is no news.
 pub(super) fn device_words(device: &Device) -> Option<String> {
-    let what = match device.state {
-        DeviceState::Open => return None,
-        DeviceState::Lost => "lost",
-        DeviceState::Back => "is back",
-    };
-    Some(format!("microphone {what}: {}", printable(&device.name)))
+    let name = printable(&device.name);
+    match device.state {
+        DeviceState::Open => None,
+        DeviceState::Waiting => Some(format!("waiting for a microphone: {name}")),
+        DeviceState::Paused => Some(format!("microphone paused: {name}")),
+        DeviceState::Lost => Some(format!("microphone lost: {name}")),
+        DeviceState::Back => Some(format!("microphone is back: {name}")),
+    }
 }
 
 /// A sound that goes on is announced under another label only after as much more of it was heard, seconds: its label may change

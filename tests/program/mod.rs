@@ -44,11 +44,6 @@ impl Program {
         program
     }
 
-    /// Of the process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The same with something to read on standard input.
     pub fn start_with(command: &mut Command, stdin: Stdio) -> Self {
         let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -79,6 +74,11 @@ impl Program {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success(), "kill -{name}: {sent}");
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for the end.

@@ -57,7 +57,8 @@ impl VirtualMicrophone {
         );
         std::fs::write(folder.join("pulse.pa"), script).unwrap();
         let alsa = format!(
-            "pcm.!default {{ type pulse server \"unix:{socket}\" device \"{SOURCE}\" }}\nctl.!default {{ type pulse }}\n",
+            "pcm.!default {{ type pulse server \"unix:{socket}\" device \"{SOURCE}\" }}\nctl.!default {{ type pulse }}\n\
+             pcm.nothing {{ type null hint {{ show on description \"Nothing\" }} }}\n",
             socket = socket.display()
         );
         std::fs::write(folder.join("asound.conf"), alsa).unwrap();
@@ -131,14 +132,45 @@ impl VirtualMicrophone {
 
     /// Plays a WAV file into the microphone; returns when it is over. 16-bit mono at 16 kHz arrives to the bit.
     pub fn play(&self, wav: &Path) {
-        let status = Command::new("paplay")
-            .arg("--device=vspk")
+        let status = self.start_playing("vspk", wav).wait().unwrap();
+        assert!(status.success(), "paplay: {status}");
+    }
+
+    /// Starts to play a WAV file into a sink. Whoever starts it waits for it.
+    pub fn start_playing(&self, sink: &str, wav: &Path) -> Child {
+        Command::new("paplay")
+            .arg(format!("--device={sink}"))
             .arg(wav)
             .envs(Self::environment(&self.folder))
             .stdin(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(status.success(), "paplay: {status}");
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Asks the server for something, and gives what it answers.
+    pub fn pactl(&self, arguments: &[&str]) -> String {
+        let answer = Command::new("pactl").args(arguments).envs(Self::environment(&self.folder)).output().unwrap();
+        assert!(answer.status.success(), "pactl {arguments:?}: {}", String::from_utf8_lossy(&answer.stderr));
+        String::from_utf8(answer.stdout).unwrap()
+    }
+
+    /// Takes every source away, as if the only microphone were unplugged; the server stays.
+    pub fn unload_sources(&self) {
+        for module in ["module-remap-source", "module-null-sink"] {
+            self.pactl(&["unload-module", module]);
+        }
+    }
+
+    /// Loads a speaker and the microphone that hangs on it: `channels` at `rate_hz`.
+    pub fn load_source(&self, sink: &str, source: &str, rate_hz: u32, channels: u16) {
+        let format = format!("rate={rate_hz} channels={channels} format=s16le");
+        let load = |module: &str, what: String| {
+            let arguments: Vec<&str> = ["load-module", module].into_iter().chain(what.split(' ')).collect();
+            self.pactl(&arguments);
+        };
+        load("module-null-sink", format!("sink_name={sink} norewinds=1 {format}"));
+        load("module-remap-source", format!("source_name={source} master={sink}.monitor {format}"));
     }
 }
 

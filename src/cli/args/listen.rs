@@ -34,6 +34,9 @@ pub struct Listen {
     /// Device, by the id that 'auricle devices' shows, or by its name or part of it [default: what the host records from]
     #[arg(long, value_name = "ID-or-name")]
     pub device: Option<String>,
+    /// Wait for a microphone where there is none yet, rather than fail
+    #[arg(long, conflicts_with = "input")]
+    pub wait: bool,
     /// Play a file as if it were live instead of listening to a device; '-' takes raw audio from standard input as it comes
     #[arg(long, value_name = "FILE|-", conflicts_with_all = ["host", "device"])]
     pub input: Option<PathBuf>,
@@ -76,6 +79,6 @@ impl Listen {
     /// The microphone asked for.
     pub fn microphone(&self) -> MicrophoneSettings {
         let channel = self.captions.channel.channel;
-        MicrophoneSettings { host: self.host, device: self.device.clone(), channel, ..Default::default() }
+        MicrophoneSettings { host: self.host, device: self.device.clone(), channel, wait: self.wait, ..Default::default() }
     }
 }

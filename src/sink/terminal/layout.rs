@@ -2,59 +2,16 @@
 //!
 //! In: logical lines of styled spans, the status, columns and rows. Out: rows no wider than the terminal.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
-/// What a piece of text is; the screen decides how that looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
-    /// Text that is over and done with.
-    Spoken,
-    /// Text of an open caption that is never taken back.
-    Committed,
-    /// Text of an open caption that is likely to stay.
-    Stable,
-    /// Text of an open caption that may well change.
-    Tentative,
-    /// The tag of a sound.
-    Tag,
-    /// Something a reader must know: missing audio, a lost device.
-    Alert,
-    /// Times, names, scales.
-    Faint,
-    /// The part of the level bar that is reached.
-    Level,
-}
-
-/// A piece of text and what it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) text: String,
-    pub(super) style: Style,
-}
-
-/// Spans side by side: a logical line of any width, or a row of the terminal.
-pub(super) type Line = Vec<Span>;
+use super::super::roll::{Absence, Status};
+use super::super::rows::{Line, Span, Style, shortened, width, wrap};
 
 /// Columns and rows of the terminal, at least 1 x 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) columns: usize,
     pub(super) rows: usize,
-}
-
-/// What the status line tells.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Status {
-    /// Level, dBFS; `None` before any audio.
-    pub(super) level_dbfs: Option<f32>,
-    /// How far behind, seconds.
-    pub(super) lag_s: f64,
-    /// Labels of the sounds that are heard now.
-    pub(super) sounds: Vec<String>,
-    /// Name of the device.
-    pub(super) device: Option<String>,
-    /// The device is lost.
-    pub(super) lost: bool,
 }
 
 /// Columns left free behind the status line, where the cursor stands: the terminal shows `^C` there, and other keys. Were
@@ -67,17 +24,6 @@ const SILENT_DBFS: f32 = -90.0;
 /// A lag that a reader notices.
 const LATE_S: f64 = 2.0;
 
-impl Span {
-    pub(super) fn new(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style }
-    }
-}
-
-/// Columns that `line` takes.
-pub(super) fn width(line: &[Span]) -> usize {
-    line.iter().map(|span| span.text.width()).sum()
-}
-
 /// The rows at the bottom that are still open: the last of `open`'s that fit, and the status line where there is room for it.
 pub(super) fn region(open: &[Line], status: &Status, size: Size) -> Vec<Line> {
     let status_rows = usize::from(size.rows > 1);
@@ -89,83 +35,23 @@ pub(super) fn region(open: &[Line], status: &Status, size: Size) -> Vec<Line> {
     rows
 }
 
-/// Breaks `line` at spaces into rows of at most `columns`; a word longer than a row is broken where the row ends.
-/// Runs of spaces become one; an empty line is one empty row.
-pub(super) fn wrap(line: &[Span], columns: usize) -> Vec<Line> {
-    let mut rows = Rows { done: Vec::new(), row: Vec::new(), used: 0, columns: columns.max(1) };
-    let mut word: Vec<(char, Style)> = Vec::new();
-    for span in line {
-        for character in span.text.chars() {
-            if character == ' ' {
-                rows.place(&std::mem::take(&mut word));
-            } else {
-                word.push((character, span.style));
-            }
-        }
-    }
-    rows.place(&word);
-    rows.done.push(rows.row);
-    rows.done
-}
-
-struct Rows {
-    done: Vec<Line>,
-    row: Line,
-    used: usize,
-    columns: usize,
-}
-
-impl Rows {
-    fn place(&mut self, word: &[(char, Style)]) {
-        if word.is_empty() {
-            return;
-        }
-        let needed: usize = word.iter().map(|&(c, _)| c.width().unwrap_or(0)).sum();
-        if self.used > 0 {
-            if self.used + 1 + needed <= self.columns {
-                let style = self.row.last().map_or(Style::Spoken, |span| span.style);
-                self.put(' ', style);
-            } else {
-                self.break_row();
-            }
-        }
-        for &(character, style) in word {
-            if self.used > 0 && self.used + character.width().unwrap_or(0) > self.columns {
-                self.break_row();
-            }
-            self.put(character, style);
-        }
-    }
-
-    fn put(&mut self, character: char, style: Style) {
-        self.used += character.width().unwrap_or(0);
-        match self.row.last_mut() {
-            Some(span) if span.style == style => span.text.push(character),
-            _ => self.row.push(Span::new(character, style)),
-        }
-    }
-
-    fn break_row(&mut self) {
-        self.done.push(std::mem::take(&mut self.row));
-        self.used = 0;
-    }
-}
-
 /// The status line: level, lag, sounds, device, as many of them as fit into `columns`.
 pub(super) fn status_line(status: &Status, columns: usize) -> Line {
     let (cells, lag) = if columns < 40 { (5, "") } else { (12, "lag ") };
-    let mut line = level(status.level_dbfs.filter(|_| !status.lost), cells);
-    if !status.lost {
+    let mut line = level(status.level_dbfs.filter(|_| status.absence.is_none()), cells);
+    if status.absence.is_none() {
         let style = if status.lag_s >= LATE_S { Style::Alert } else { Style::Faint };
         add(&mut line, columns, format!("{lag}{:.1} s", status.lag_s.clamp(0.0, 9_999.0)), style);
     }
     if !status.sounds.is_empty() {
         add(&mut line, columns, format!("[{}]", status.sounds.join(", ")), Style::Tag);
     }
-    match &status.device {
-        Some(device) if status.lost => add(&mut line, columns, format!("lost: {device}"), Style::Alert),
-        Some(device) => add(&mut line, columns, device.clone(), Style::Faint),
-        None => {}
+    if let Some(device) = &status.device {
+        match status.absence {
+            Some(Absence::Paused) => add(&mut line, columns, format!("paused: {device}"), Style::Alert),
+            Some(Absence::Lost) => add(&mut line, columns, format!("lost: {device}"), Style::Alert),
+            None => add(&mut line, columns, device.clone(), Style::Faint),
+        }
     }
     if width(&line) > columns {
         line = vec![Span::new(shortened(&line.iter().map(|span| span.text.as_str()).collect::<String>(), columns), Style::Faint)];
@@ -199,21 +85,6 @@ fn add(line: &mut Line, columns: usize, text: String, style: Style) {
     }
 }
 
-/// `text` in at most `columns`, with an ellipsis where something was cut.
-fn shortened(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut used = 1;
-    let kept = text.chars().take_while(|c| {
-        used += c.width().unwrap_or(0);
-        used <= columns
-    });
-    let mut kept: String = kept.collect();
-    kept.push('…');
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,36 +95,6 @@ mod tests {
 
     fn spoken(text: &str) -> Line {
         vec![Span::new(text, Style::Spoken)]
-    }
-
-    #[test]
-    fn words_stay_whole_and_keep_their_style() {
-        let line = vec![
-            Span::new("the quick ", Style::Committed),
-            Span::new("brown f", Style::Stable),
-            Span::new("ox ran", Style::Tentative),
-        ];
-        let rows = wrap(&line, 10);
-        assert_eq!(shown(&rows), ["the quick", "brown fox", "ran"]);
-        assert_eq!(rows[0], [Span::new("the quick", Style::Committed)]);
-        assert_eq!(rows[1], [Span::new("brown f", Style::Stable), Span::new("ox", Style::Tentative)]);
-    }
-
-    #[test]
-    fn no_row_is_wider_than_the_terminal() {
-        let text = "漢字はここで折り返す supercalifragilisticexpialidocious café 🎺🎺 e\u{301}nd";
-        for columns in 2..60 {
-            let rows = wrap(&spoken(text), columns);
-            assert!(rows.iter().all(|row| width(row) <= columns), "{columns}: {:?}", shown(&rows));
-            assert_eq!(shown(&rows).concat().replace(' ', ""), text.replace(' ', ""), "{columns}");
-        }
-        assert_eq!(shown(&wrap(&spoken("a  b "), 1)), ["a", "b"]);
-        assert_eq!(shown(&wrap(&[], 5)), [""]);
-    }
-
-    #[test]
-    fn a_row_may_be_exactly_full() {
-        assert_eq!(shown(&wrap(&spoken("12345 678 0 1"), 5)), ["12345", "678 0", "1"]);
     }
 
     #[test]
@@ -274,7 +115,7 @@ mod tests {
             lag_s: 0.24,
             sounds: vec!["dog".to_owned(), "music".to_owned()],
             device: Some("Built-in Audio Analog Stereo".to_owned()),
-            lost: false,
+            absence: None,
         };
         let at = |columns: usize| shown(&[status_line(&status, columns)]).remove(0);
         assert_eq!(at(80), "██████░░░░░░ -30 dB  lag 0.2 s  [dog, music]  Built-in Audio Analog Stereo");

@@ -1,10 +1,9 @@
 //! Captions that roll in place on a terminal, sounds between them, a status line below.
 //!
-//! In: events, and the level and lag in between. Out: escape sequences, at most fifteen pictures a second. [`roll`] knows what
+//! In: events, and the level and lag in between. Out: escape sequences, at most fifteen pictures a second. [`Roll`] knows what
 //! there is to show, [`layout`] makes rows of it, [`screen`] draws them.
 
 mod layout;
-mod roll;
 mod screen;
 #[cfg(test)]
 mod tests;
@@ -19,9 +18,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 
 use super::output::{Reader, Writer};
+use super::roll::Roll;
+use super::rows::{self, Line, Span, Style};
 use super::transcript::printable;
-use layout::{Line, Size, Span, Style};
-use roll::Roll;
+use layout::Size;
 use screen::Screen;
 
 /// Shortest time from one picture to the next.
@@ -106,7 +106,7 @@ pub(super) fn columns() -> usize {
 
 /// `text` in rows of at most `columns`, broken at spaces.
 pub(super) fn rows(text: &str, columns: usize) -> Vec<String> {
-    let rows = layout::wrap(&[Span::new(text, Style::Spoken)], columns);
+    let rows = rows::wrap(&[Span::new(text, Style::Spoken)], columns);
     rows.into_iter().map(|row| row.into_iter().map(|span| span.text).collect()).collect()
 }
 

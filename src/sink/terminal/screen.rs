@@ -11,7 +11,8 @@ use crossterm::queue;
 use crossterm::style::{Attribute, Color, Print, SetAttribute, SetForegroundColor};
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 
-use super::layout::{Line, Size, Style, width, wrap};
+use super::super::rows::{Line, Style, width, wrap};
+use super::layout::Size;
 
 /// Settled lines that are remembered, to be written again when the terminal changes its size.
 const REMEMBERED: usize = 200;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use vt100::{Cell, Parser};
 
+use super::super::roll::Roll;
 use super::layout::{Size, region};
-use super::roll::Roll;
 use super::screen::Screen;
 use crate::event::{
     Caption, CaptionState, Device, DeviceState, EndReason, Event, EventBody, Gap, GapReason, SCHEMA_VERSION, Sound, SoundState,
@@ -285,6 +285,22 @@ fn missing_audio_and_lost_devices_are_said() {
     assert_eq!(person.rows()[2], "(1.5 s of audio missing: the device was lost) 01:00");
     assert!(person.rows()[3].ends_with("lost: Table microphone"));
     person.sees(device(DeviceState::Back));
+    assert_eq!(person.rows()[3], "(microphone is back: Table microphone) 01:01");
+    assert!(person.rows()[4].ends_with("  Table microphone"));
+}
+
+#[test]
+fn a_pause_is_said_for_as_long_as_it_lasts() {
+    let mut person = Person::at(80, 10);
+    let device = |state| EventBody::Device(Device { state, name: "Table microphone".to_owned() });
+    person.sees(device(DeviceState::Open));
+    person.emitted = 61.0;
+    person.sees(device(DeviceState::Paused));
+    assert_eq!(person.rows()[1], "(microphone paused: Table microphone) 01:01");
+    assert!(person.rows()[2].ends_with("paused: Table microphone"));
+    person.sees(EventBody::Gap(Gap { start: at(61.0), samples: 24_000, reason: GapReason::Paused }));
+    person.sees(device(DeviceState::Back));
+    assert_eq!(person.rows()[2], "(1.5 s not listened to: paused) 01:01");
     assert_eq!(person.rows()[3], "(microphone is back: Table microphone) 01:01");
     assert!(person.rows()[4].ends_with("  Table microphone"));
 }

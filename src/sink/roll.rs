@@ -5,11 +5,35 @@
 use crate::event::{Caption, CaptionState, Device, DeviceState, Event, EventBody, Sound, SoundState, Speech};
 use crate::time::SamplePosition;
 
-use super::super::transcript::{Announced, clock, device_words, gap_words, printable};
-use super::layout::{Line, Span, Status, Style};
+use super::rows::{Line, Span, Style};
+use super::transcript::{Announced, clock, device_words, gap_words, printable};
 
 /// Lines that wait for an older one. More than this many, and the oldest goes as it stands.
 const OPEN_LIMIT: usize = 64;
+
+/// What the status line tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Status {
+    /// Level, dBFS; `None` before any audio.
+    pub(super) level_dbfs: Option<f32>,
+    /// How far behind, seconds.
+    pub(super) lag_s: f64,
+    /// Labels of the sounds that are heard now.
+    pub(super) sounds: Vec<String>,
+    /// Name of the device.
+    pub(super) device: Option<String>,
+    /// No audio comes.
+    pub(super) absence: Option<Absence>,
+}
+
+/// Why no audio comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// The device was closed on request.
+    Paused,
+    /// The device is lost.
+    Lost,
+}
 
 /// The state of the rolling transcript.
 #[derive(Debug, Default)]
@@ -130,7 +154,11 @@ impl Roll {
 
     fn device(&mut self, device: &Device, emitted: f64) {
         self.status.device = Some(printable(&device.name));
-        self.status.lost = device.state == DeviceState::Lost;
+        self.status.absence = match device.state {
+            DeviceState::Open | DeviceState::Back => None,
+            DeviceState::Paused => Some(Absence::Paused),
+            DeviceState::Lost | DeviceState::Waiting => Some(Absence::Lost),
+        };
         if let Some(words) = device_words(device) {
             self.insert(SamplePosition::from_seconds(emitted), What::Notice(words));
         }
