@@ -223,8 +223,8 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn while_the_microphone_is_quiet_and_while_it_is_lost() {
-    with_virtual_microphone("while_the_microphone_is_quiet_and_while_it_is_lost", |microphone, _| {
+fn while_the_microphone_is_quiet_lost_or_not_there_yet() {
+    with_virtual_microphone("while_the_microphone_is_quiet_lost_or_not_there_yet", |microphone, _| {
         let start = || {
             let mut program = Program::start(auricle().args(["listen", "--format", "jsonl"]));
             until(&mut program, |event| event["type"] == "stats");
@@ -246,5 +246,14 @@ fn while_the_microphone_is_quiet_and_while_it_is_lost() {
             took
         });
         assert_soon("a microphone that is lost", lost);
+        microphone.kill();
+        let waiting = SIGNALS.map(|signal| {
+            let mut program = Program::start(auricle().args(["listen", "--format", "jsonl", "--wait"]));
+            until(&mut program, |event| event["type"] == "device" && event["state"] == "waiting");
+            let (ended, took) = end_by(program, signal);
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            took
+        });
+        assert_soon("a microphone that is not there yet", waiting);
     });
 }
