@@ -24,12 +24,16 @@ ARGS ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AURICLE := $(TARGET)/release/auricle
 VENV := .venv
+SHARE := $(PREFIX)/share
 DEMO := models/moonshine-tiny-en/two_cities.wav
 
 # Before the environment exists, and in it
 SETUP := PYTHONPATH=export $(PYTHON) -m auricle_export
 PY := PYTHONPATH=export $(VENV)/bin/python
 say = @printf '%s\n' "== $(1)"
+
+# What is tested and measured says what it was given: nobody's settings are read
+test accuracy footprint bench-moonshine rolling peers noise microphone: export AURICLE_CONFIG := none
 
 help: ## this list
 	@printf 'make TARGET [PYTHON=python3.11] [PREFIX=/usr/local] [DESTDIR=] [ARGS="..."]\n\n'
@@ -48,7 +52,7 @@ test: test-packages venv test-venv models test-sources library library-oldest ca
 	@cargo test --locked
 	$(call say,pytest)
 	@$(PY) -m pytest -q export benches/accuracy/tests benches/peers/tests benches/noise/tests benches/rolling/tests \
-		benches/microphone/tests benches/soak/tests
+		benches/microphone/tests benches/soak/tests tests/parsers
 	@if [ -d ../shared/data ]; then $(MAKE) --no-print-directory accuracy ARGS=--check; \
 	else printf '%s\n' "== accuracy: skipped, no data in ../shared/data"; fi
 
@@ -56,13 +60,19 @@ build: packages venv models library cargo ## target/release/auricle, ready to ru
 	$(call say,cargo build --release)
 	@cargo build --release --locked
 
-install: ## the binary, its library and models under PREFIX (as root: `make build` first, then `sudo make install`)
+install: ## the binary, library, models, man pages and completions under PREFIX (as root: `make build` first, then `sudo make install`)
 	@if [ -n "$$SUDO_USER" ] && [ -x $(AURICLE) ]; then :; else $(MAKE) --no-print-directory build; fi
 	$(call say,installing into $(DESTDIR)$(PREFIX))
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/auricle $(DESTDIR)$(PREFIX)/share/auricle/models
 	@install -m 755 $(AURICLE) $(DESTDIR)$(PREFIX)/bin/auricle
 	@install -m 644 $(TARGET)/lib/auricle/libonnxruntime.so $(DESTDIR)$(PREFIX)/lib/auricle/libonnxruntime.so
 	@cp -R --preserve=mode,timestamps models/. $(DESTDIR)$(PREFIX)/share/auricle/models
+	@install -d $(DESTDIR)$(SHARE)/bash-completion/completions $(DESTDIR)$(SHARE)/zsh/site-functions \
+		$(DESTDIR)$(SHARE)/fish/vendor_completions.d
+	@$(AURICLE) generate man --folder $(DESTDIR)$(SHARE)/man/man1
+	@$(AURICLE) generate completions bash > $(DESTDIR)$(SHARE)/bash-completion/completions/auricle
+	@$(AURICLE) generate completions zsh > $(DESTDIR)$(SHARE)/zsh/site-functions/_auricle
+	@$(AURICLE) generate completions fish > $(DESTDIR)$(SHARE)/fish/vendor_completions.d/auricle.fish
 
 models: venv ## every file of every model, brought or built, checked by sha256 against its model.toml
 	$(call say,models)
@@ -139,8 +149,8 @@ lint: packages venv test-venv cargo ## format, clippy, documentation and Python 
 	$(call say,cargo doc)
 	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	$(call say,ruff)
-	@$(VENV)/bin/ruff check --config export/pyproject.toml export benches
-	@$(VENV)/bin/ruff format --check --config export/pyproject.toml export benches
+	@$(VENV)/bin/ruff check --config export/pyproject.toml export benches tests
+	@$(VENV)/bin/ruff format --check --config export/pyproject.toml export benches tests
 
 fuzz: nightly ## hostile bytes for every parser, FUZZ_SECONDS (600) each; TARGETS="audio_file" for some of them
 	@command -v cargo-fuzz >/dev/null || { printf '%s\n' \

@@ -5,6 +5,7 @@
 
 pub mod audio;
 pub mod bench;
+pub mod caption;
 pub mod decode;
 pub mod error;
 pub mod event;

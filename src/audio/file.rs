@@ -5,7 +5,7 @@
 //! sample but for AAC, whose first frames (1,024 to 2,112) are the encoder's own: symphonia 0.6 reads no edit lists.
 
 use std::fs::File;
-use std::io::ErrorKind as IoErrorKind;
+use std::io::{ErrorKind as IoErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
@@ -92,6 +92,15 @@ impl AudioFile {
             return Err(Error::new(ErrorKind::Corrupt, message));
         }
         Self::from_source(Box::new(file), path)
+    }
+
+    /// Reads a file from `bytes` that come one after the other, as from standard input; `name` stands for it in errors. The format is
+    /// found by content. Memory is bounded as for a file; an m4a whose index is at its end cannot be read so.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_stream(name: &str, bytes: impl Read + Send + Sync + 'static) -> Result<Self> {
+        Self::from_source(Box::new(ReadOnlySource::new(bytes)), Path::new(name))
     }
 
     /// The same for audio that is not in a file with a path: standard input, bytes in memory. `name` is what errors call it; its

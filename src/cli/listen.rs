@@ -67,8 +67,9 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     }
     let file = arguments.input.as_ref().filter(|_| raw.is_none());
     let input = file.map(AudioFile::open).transpose()?;
-    files::keep_apart(arguments.input.as_slice(), &captions.output.output())?;
-    let sink = captions.output.open(Format::Pretty, Manner::Live)?;
+    let outputs = captions.output.outputs(Format::Pretty);
+    files::keep_apart(&arguments.input, &outputs)?;
+    let sink = Sink::open_all(&outputs, Manner::Live)?;
     let rolls = sink.rolls();
     stop::on_signal(move || {
         if rolls {
@@ -80,8 +81,10 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     runtime::load_library(captions.run.library.as_deref())?;
     let engines = Engines::load(&captions.engines())?;
     stop::in_order();
-    let speech = speech::Settings::preset(arguments.preset);
-    let mut session = Session::builder().engines(engines).channel(captions.channel.channel).speech(speech).build()?;
+    let speech = captions.segment.within(speech::Settings::preset(arguments.preset));
+    let sound = captions.sound.settings();
+    let mut session =
+        Session::builder().engines(engines).channel(captions.channel.channel).speech(speech).sound(sound).build()?;
     let events = session.events();
     let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
     let source = match input {
@@ -147,11 +150,12 @@ fn show(events: &Events, mut sink: Sink, source: Source, toggle: &stop::Noted, s
         }
     }
     logs::take().iter().for_each(|line| sink.note(line));
-    let _ = stop::while_writing(|| sink.finish())?;
+    let written = stop::while_writing(|| sink.finish());
     if events.missed() > 0 {
         log::warn!("the output was too slow: {} events are missing from it", events.missed());
     }
-    Ok(finished?)
+    finished?;
+    Ok(written.map(drop)?)
 }
 
 /// Tells whoever sits at the terminal; a program that reads standard error hears errors only.

@@ -114,7 +114,8 @@ impl Drop for Program {
 /// The program built for this test.
 pub fn auricle() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_auricle"));
-    command.env_remove("RUST_LOG");
+    // The settings of whoever runs the tests are not theirs.
+    command.env_remove("RUST_LOG").env("AURICLE_CONFIG", "none");
     command
 }
 

@@ -12,6 +12,7 @@ use auricle::{Error, ErrorKind, Result};
 use clap::Args;
 
 use super::Captions;
+use crate::cli::config::Alerts;
 
 /// Caption the microphone, or a file as if it were live, with sound events between.
 ///
@@ -25,7 +26,8 @@ Examples:
   auricle listen --input talk.flac                   a file, at the speed it plays
   arecord -t raw -f S16_LE -r 16000 | auricle listen --input -
   auricle listen --format jsonl | jq .type           events for a program
-  auricle listen --format text --output notes.txt    a transcript
+  auricle listen --output notes.txt                  a transcript
+  auricle listen --output - --output talk.srt        captions here, subtitles in a file
   auricle listen --sounds off                        captions alone")]
 pub struct Listen {
     /// Audio system to listen through [default: pulseaudio where its server answers, else alsa]
@@ -55,6 +57,9 @@ pub struct Listen {
     /// What to listen to and how to write it
     #[command(flatten)]
     pub captions: Captions,
+    /// The `[[alert]]` tables of the settings
+    #[arg(skip)]
+    pub alerts: Alerts,
 }
 
 impl Listen {
