@@ -6,7 +6,8 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo listen test build install models library library-oldest venv torch packages accuracy footprint lint \
-        bench bench-moonshine peers noise rolling microphone soak clean pins test-packages test-venv peers-environment cargo
+        bench bench-moonshine peers noise rolling microphone soak fuzz miri sanitize nightly clean pins test-packages test-venv \
+        peers-environment cargo
 
 # ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
 export ORT_DISABLE_TELEMETRY := 1
@@ -15,6 +16,8 @@ PYTHON ?= python3
 # Where `make install` puts the binary, its library and its models; DESTDIR is put before it, for packagers
 PREFIX ?= /usr/local
 DESTDIR ?=
+# How long each fuzz target runs
+FUZZ_SECONDS ?= 600
 # More arguments for the program that demo, listen and accuracy run
 ARGS ?=
 
@@ -149,6 +152,29 @@ lint: packages venv test-venv cargo ## format, clippy, documentation and Python 
 	@$(VENV)/bin/ruff check --config export/pyproject.toml export benches tests
 	@$(VENV)/bin/ruff format --check --config export/pyproject.toml export benches tests
 
+fuzz: nightly ## hostile bytes for every parser, FUZZ_SECONDS (600) each; TARGETS="audio_file" for some of them
+	@command -v cargo-fuzz >/dev/null || { printf '%s\n' \
+	"cargo-fuzz is not installed; 'cargo install cargo-fuzz --locked --version 0.13.2' (a C++ compiler is needed as well)" >&2; exit 1; }
+	@for target in $(or $(TARGETS),audio_file manifest raw_pcm tokenizer labels); do printf '%s\n' "== fuzz $$target"; \
+	mkdir -p fuzz/grown/$$target; seeds=fuzz/corpus/$$target; [ $$target != audio_file ] || seeds="$$seeds tests/data/audio"; \
+	cargo +nightly fuzz run $$target fuzz/grown/$$target $$seeds -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
+	-rss_limit_mb=2048 -timeout=10 -print_final_stats=1 || exit 1; done
+
+miri: nightly ## the ring between threads, and the clock, by an interpreter that finds undefined behaviour and races
+	@rustup component list --toolchain nightly --installed 2>/dev/null | grep -q '^miri' || { printf '%s\n' \
+	"Miri is not installed; 'rustup component add miri rust-src --toolchain nightly'" >&2; exit 1; }
+	$(call say,miri)
+	@MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked --lib -- audio::ring time::tests
+
+sanitize: nightly ## rings, bus and live sessions under a thread sanitizer, the standard library too
+	@rustup component list --toolchain nightly --installed 2>/dev/null | grep -q '^rust-src' || { printf '%s\n' \
+	"the sources of the standard library are missing; 'rustup component add rust-src --toolchain nightly'" >&2; exit 1; }
+	$(call say,thread sanitizer)
+	@RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=$(TARGET)/sanitize cargo +nightly test --locked -Zbuild-std \
+	--target $$(rustc -vV | sed -n 's/^host: //p') --test concurrency --test paced_file
+	@RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=$(TARGET)/sanitize cargo +nightly test --locked -Zbuild-std \
+	--target $$(rustc -vV | sed -n 's/^host: //p') --lib -- audio::ring pipeline::bus pipeline::intake
+
 pins: venv ## write every requirements*.txt anew from its .in file, with the hash of every wheel
 	$(call say,pins)
 	@$(PYTHON) -m venv --clear .cache/pins && .cache/pins/bin/pip install --quiet uv==0.13.9
@@ -177,6 +203,11 @@ peers-environment: packages
 test-sources: models
 	$(call say,sources of the models)
 	@$(PY) -m auricle_export fetch --sources || printf '%s\n' "== left out: tests of what these are made into"
+
+# Set-up does not bring it: only the three checks above need one
+nightly: cargo
+	@cargo +nightly --version >/dev/null 2>&1 || { printf '%s\n' \
+	"there is no nightly toolchain; 'rustup toolchain install nightly --component rust-src,miri'" >&2; exit 1; }
 
 cargo:
 	@command -v cargo >/dev/null || { printf '%s\n' \

@@ -201,7 +201,7 @@ impl Numbering {
         for mut event in events.waiting() {
             event.seq += self.base;
             self.next = event.seq + 1;
-            let written = progress.aside_stdout(|| sink.event(&event)).context("events are lost");
+            let written = stop::while_writing(|| progress.aside_stdout(|| sink.event(&event))).context("events are lost");
             if written.map_err(Failure::Output)? == Reader::Gone {
                 return Ok(Reader::Gone);
             }

@@ -1,13 +1,16 @@
 //! `auricle listen`: captions and sound events of the microphone, or of a file played as if it were live.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use auricle::audio::file::AudioFile;
 use auricle::audio::microphone::Microphone;
 use auricle::audio::paced::{self, PacedFile};
+use auricle::audio::raw::{self, RawInput};
 use auricle::audio::source::Pause;
 use auricle::event::{Device, DeviceState, Event, EventBody};
 use auricle::sink::{self, Format, Manner, Output, Reader, Sink, View, Wish};
@@ -29,6 +32,7 @@ const AS_LIVE: f64 = 1.0;
 enum Source {
     Microphone(Microphone),
     File(PacedFile),
+    Raw(RawInput),
 }
 
 impl Source {
@@ -36,6 +40,7 @@ impl Source {
         match self {
             Self::Microphone(microphone) => microphone.pausing(),
             Self::File(file) => file.pausing(),
+            Self::Raw(input) => input.pausing(),
         }
     }
 
@@ -43,6 +48,7 @@ impl Source {
         match self {
             Self::Microphone(microphone) => microphone.stop(),
             Self::File(file) => file.stop(),
+            Self::Raw(input) => input.stop(),
         }
     }
 }
@@ -51,7 +57,15 @@ impl Source {
 pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let captions = &arguments.captions;
     // What can be wrong with the files is found before the models are loaded.
-    let input = arguments.input.as_ref().map(AudioFile::open).transpose()?;
+    let wrong = |error: Error| Arguments::command().error(UsageError::ArgumentConflict, error).exit();
+    let raw = arguments.raw_input().unwrap_or_else(wrong);
+    if raw.is_some() && io::stdin().is_terminal() {
+        bail!(
+            "standard input is a terminal; pipe raw audio into it: arecord -t raw -f S16_LE -r 16000 | auricle listen --input -"
+        );
+    }
+    let file = arguments.input.as_ref().filter(|_| raw.is_none());
+    let input = file.map(AudioFile::open).transpose()?;
     let mut outputs = captions.output.outputs(Format::Pretty);
     files::keep_apart(&arguments.input, &outputs)?;
     if arguments.view {
@@ -70,6 +84,7 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     say("loading models; Ctrl-C stops");
     runtime::load_library(captions.run.library.as_deref())?;
     let engines = Engines::load(&captions.engines())?;
+    stop::in_order();
     let speech = captions.segment.within(speech::Settings::preset(arguments.preset));
     let sound = captions.sound.settings();
     let mut session =
@@ -78,6 +93,10 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
     let source = match input {
         Some(file) => Source::File(paced::start(file, AS_LIVE, sources)?),
+        None if let Some((format, samples)) = raw => {
+            let pipe = io::stdin().as_fd().try_clone_to_owned().context("standard input cannot be read")?;
+            Source::Raw(raw::start(File::from(pipe), format, samples, "standard input", sources)?)
+        }
         None => Source::Microphone(Microphone::start(arguments.microphone(), sources).map_err(or_wait)?),
     };
     if rolls || arguments.view {
@@ -197,7 +216,7 @@ impl Shown {
         self.notes();
         // A terminal that was filled is given back before anything is said on it.
         self.viewed = None;
-        let written = self.sink.map_or(Ok(Reader::There), Sink::finish);
+        let written = self.sink.map_or(Ok(Reader::There), |sink| stop::while_writing(|| sink.finish()));
         if events.missed() > 0 {
             log::warn!("the output was too slow: {} events are missing from it", events.missed());
         }
@@ -209,18 +228,19 @@ impl Shown {
         if let Some(viewed) = &mut self.viewed {
             viewed.view.event(event);
         }
-        Ok(self.sink.as_mut().map_or(Ok(Reader::There), |sink| sink.event(event))?)
+        Ok(self.sink.as_mut().map_or(Ok(Reader::There), |sink| stop::while_writing(|| sink.event(event)))?)
     }
 
     fn tick(&mut self, meter: &Meter, pause: &Pause) -> Result<Reader> {
         if let Some(viewed) = &mut self.viewed
-            && viewed.tick(meter, pause)? == Reader::Gone
+            && stop::while_writing(|| viewed.tick(meter, pause))? == Reader::Gone
         {
             // Whoever only wanted to see is gone; what is written elsewhere is finished in order.
             self.viewed = None;
             stop::ask();
         }
-        Ok(self.sink.as_mut().map_or(Ok(Reader::There), |sink| sink.tick(meter.level_dbfs(), meter.lag_s()))?)
+        let tick = |sink: &mut Sink| stop::while_writing(|| sink.tick(meter.level_dbfs(), meter.lag_s()));
+        Ok(self.sink.as_mut().map_or(Ok(Reader::There), tick)?)
     }
 
     fn notes(&mut self) {

@@ -79,7 +79,7 @@ fn reading(arguments: &Transcribe) -> Result<Reading> {
     // Segments that have ended may still wait to be read.
     stop::on_signal(|| ())?;
     runtime::load_library(captions.run.library.as_deref())?;
-    Ok(Reading {
+    let reading = Reading {
         engines: Engines::load(&captions.engines())?,
         channel: captions.channel.channel,
         speech: captions.segment.within(speech::Settings {
@@ -88,5 +88,7 @@ fn reading(arguments: &Transcribe) -> Result<Reading> {
             ..Default::default()
         }),
         sound: captions.sound.settings(),
-    })
+    };
+    stop::in_order();
+    Ok(reading)
 }
