@@ -90,7 +90,7 @@ impl Screen {
 }
 
 /// Gives the terminal back as it was, where [`View`](super::View) has taken it: for a program that ends without
-/// [`View::finish`](super::View::finish).
+/// dropping that.
 ///
 /// It waits for whoever writes to standard output, and for a terminal that takes nothing; who must not wait calls it on a thread
 /// that can be left behind.
