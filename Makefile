@@ -6,7 +6,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo listen test build install models library library-oldest venv torch packages accuracy footprint lint \
-        bench bench-moonshine peers noise rolling microphone soak fuzz miri sanitize nightly clean pins test-packages test-venv \
+        bench bench-moonshine peers noise sounds rolling microphone soak fuzz miri sanitize nightly clean pins test-packages test-venv \
         peers-environment cargo
 
 # ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
@@ -52,7 +52,7 @@ test: test-packages venv test-venv models test-sources library library-oldest ca
 	@cargo test --locked
 	$(call say,pytest)
 	@$(PY) -m pytest -q export benches/accuracy/tests benches/peers/tests benches/noise/tests benches/rolling/tests \
-		benches/microphone/tests benches/soak/tests tests/parsers
+		benches/microphone/tests benches/sounds/tests benches/soak/tests tests/parsers
 	@if [ -d ../shared/data ]; then $(MAKE) --no-print-directory accuracy ARGS=--check; \
 	else printf '%s\n' "== accuracy: skipped, no data in ../shared/data"; fi
 
@@ -131,6 +131,10 @@ noise: build test-venv ## words and delays in noise, at levels and in made rooms
 	$(call say,noise)
 	@$(if $(findstring --peers,$(ARGS)),$(MAKE) --no-print-directory peers-environment)
 	@PYTHONPATH=export:benches/accuracy:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/noise/run.py $(ARGS)
+
+sounds: build test-venv ## sound events against made timelines, alarms by their cadence, and false alarms an hour
+	$(call say,sounds)
+	@PYTHONPATH=export:benches/accuracy:benches/noise:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/sounds/run.py $(ARGS)
 
 microphone: build test-venv test-packages ## how late captions come through capture, beside the same recording as a file
 	$(call say,microphone)

@@ -39,6 +39,8 @@ pub enum EventBody {
     Sound(Sound),
     /// Scores of every class for one patch, on request.
     Scores(Scores),
+    /// An alert was set off by a sound, or is over.
+    Alert(Alert),
     /// Speech starts or ends.
     Speech(Speech),
     /// Audio that never arrived.
@@ -131,6 +133,40 @@ pub struct Sound {
     pub end: SamplePosition,
     /// Name of the model.
     pub model: Arc<str>,
+}
+
+/// What became of an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// A sound set it off; its program or its request is on its way.
+    Fired,
+    /// The program ended well, or the address took the event.
+    Done,
+    /// It did not; `reason` says why.
+    Failed,
+}
+
+/// An alert that a sound set off: once when it did, and once when the alert is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Number of the alert in the configuration, from 0.
+    pub alert: usize,
+    /// What became of it.
+    pub state: AlertState,
+    /// Number of the sound event that set it off.
+    pub event: u64,
+    /// The label the sound had then.
+    pub label: Arc<str>,
+    /// The label's id.
+    pub id: Arc<str>,
+    /// The score the sound had then, 0 to 1.
+    pub score: f32,
+    /// Where the sound starts.
+    pub start: SamplePosition,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Probabilities of every class for one patch.

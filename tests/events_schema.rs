@@ -86,7 +86,13 @@ fn assert_event(page: &BTreeMap<String, Section>, line: &str) -> Event {
     let kind = object["type"].as_str().expect("type is a string");
     let section = page.get(kind).unwrap_or_else(|| panic!("type '{kind}' is not documented: {line}"));
     assert_documented(object, &[&page[ENVELOPE].fields, &section.fields], line);
-    assert_eq!(object.contains_key("reason"), kind == "gap" || (kind == "speech" && object["state"] == "end"), "{line}");
+    let has_reason = match kind {
+        "gap" => true,
+        "speech" => object["state"] == "end",
+        "alert" => object["state"] == "failed",
+        _ => false,
+    };
+    assert_eq!(object.contains_key("reason"), has_reason, "{line}");
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 

@@ -68,7 +68,7 @@ impl Run {
             kind: KIND.to_owned(),
             schema: SCHEMA,
             name: name.into(),
-            began: super::environment::now_utc(),
+            began: crate::time::now_utc(),
             pace,
             notes: Vec::new(),
             settings: BTreeMap::new(),

@@ -98,7 +98,7 @@ impl Cues {
             EventBody::Gap(gap) => self.gap(gap),
             // What speech has not processed yet may still hold a word.
             EventBody::Stats(stats) => self.hear(SamplePosition::from_seconds((stats.audio - stats.lag.max(0.0)).max(0.0))),
-            EventBody::Scores(_) | EventBody::Device(_) => {}
+            EventBody::Scores(_) | EventBody::Device(_) | EventBody::Alert(_) => {}
         }
         self.release(false, emit);
     }

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use auricle::alert::Alerts;
 use auricle::audio::file::AudioFile;
 use auricle::audio::microphone::Microphone;
 use auricle::audio::paced::{self, PacedFile};
@@ -25,6 +27,8 @@ use super::{files, logs, stop};
 const TICK: Duration = Duration::from_millis(40);
 /// How long other outputs wait for an event before a signal is looked for.
 const PATIENCE: Duration = Duration::from_millis(150);
+/// How long alerts that still run are waited for at the end.
+const ALERTS_PATIENCE: Duration = Duration::from_millis(500);
 /// Speed of a file that is played.
 const AS_LIVE: f64 = 1.0;
 
@@ -66,6 +70,7 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     }
     let file = arguments.input.as_ref().filter(|_| raw.is_none());
     let input = file.map(AudioFile::open).transpose()?;
+    let alerts = arguments.alerts.settings()?;
     let mut outputs = captions.output.outputs(Format::Pretty);
     files::keep_apart(&arguments.input, &outputs)?;
     if arguments.view {
@@ -88,8 +93,9 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     let speech = captions.segment.within(speech::Settings::preset(arguments.preset));
     let sound = captions.sound.settings();
     let mut session =
-        Session::builder().engines(engines).channel(captions.channel.channel).speech(speech).sound(sound).build()?;
+        Session::builder().engines(Arc::clone(&engines)).channel(captions.channel.channel).speech(speech).sound(sound).build()?;
     let events = session.events();
+    let alerts = Alerts::of_session(&alerts, &engines, &session)?;
     let sources = session.sources().ok_or_else(|| anyhow!("a session that was just built takes no sources"))?;
     let source = match input {
         Some(file) => Source::File(paced::start(file, AS_LIVE, sources)?),
@@ -104,6 +110,10 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     }
     let shown = if arguments.view { Viewed::open().map(Some) } else { Ok(None) };
     let shown = shown.and_then(|viewed| Shown { viewed, sink }.until_the_end(&events, source, &toggle, &mut session));
+    // Programs and requests that were begun have a moment more.
+    if let Some(alerts) = alerts {
+        alerts.finish(ALERTS_PATIENCE);
+    }
     logs::release();
     shown.map(|()| ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! The engines a session uses: weights and ONNX Runtime sessions, loaded once and shared by any number of sessions.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::event::ModelInUse;
@@ -55,6 +55,12 @@ impl Engines {
         let in_speech = speech.iter().flat_map(speech::Engine::models_in_use);
         let models = in_speech.chain(sound.iter().flat_map(sound::Engine::models_in_use)).collect();
         Ok(Arc::new(Self { speech: speech.map(Mutex::new), sound: sound.map(Mutex::new), models }))
+    }
+
+    /// What sounds are called, where there is a model that hears them.
+    pub fn vocabulary(&self) -> Option<sound::Vocabulary> {
+        let engine = self.sound.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(engine.vocabulary())
     }
 
     /// The models and where each was proven to run.

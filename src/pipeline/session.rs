@@ -248,6 +248,12 @@ impl Session {
         self.bus.subscribe()
     }
 
+    /// Publishes what became of an alert, in order with the session's own events; after the session's end it does nothing.
+    pub fn teller(&self) -> impl Fn(crate::event::Alert) + Send + Sync + 'static {
+        let bus = self.bus.clone();
+        move |alert| bus.publish(crate::event::EventBody::Alert(alert))
+    }
+
     /// Level, lag and position, to be read at any moment.
     pub fn meter(&self) -> Meter {
         self.meter.clone()

@@ -86,7 +86,7 @@ impl Roll {
                 self.status.level_dbfs = Some(stats.level_dbfs);
                 self.status.lag_s = stats.lag;
             }
-            EventBody::Scores(_) => {}
+            EventBody::Scores(_) | EventBody::Alert(_) => {}
         }
         if self.items.len() > OPEN_LIMIT
             && let Some(Item { what: What::Caption { settled, .. }, .. }) = self.items.first_mut()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ontology::Ontology;
 use super::settings::Thresholds;
+use super::vocabulary::Vocabulary;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ModelInUse;
 use crate::frontend::recipe::Recipe;
@@ -55,6 +56,11 @@ impl Engine {
     /// The classes, in the order of the scores.
     pub fn labels(&self) -> &[Label] {
         &self.labels
+    }
+
+    /// What its sounds are called.
+    pub fn vocabulary(&self) -> Vocabulary {
+        Vocabulary::new(self.labels.clone(), self.ontology.clone())
     }
 
     /// The model in use and the provider that ran it.

@@ -30,6 +30,9 @@ pub struct Settings {
     pub update_s: f64,
     /// How many sounds may go on at a time, at least 1. Default 16.
     pub open_limit: usize,
+    /// Whether smoke and carbon monoxide alarms are also recognised by the rhythm of their beeps, whatever the tagger thinks of
+    /// them. Default: yes.
+    pub cadence: bool,
     /// In place of the manifest's threshold for a sound to start, for every label. Default `None`.
     pub on: Option<f32>,
     /// In place of the manifest's threshold for a sound to end, for every label. Default `None`.
@@ -51,6 +54,7 @@ impl Default for Settings {
             hold_s: 1.5,
             update_s: 1.0,
             open_limit: 16,
+            cadence: true,
             on: None,
             off: None,
             minimum_s: None,

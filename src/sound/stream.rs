@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::cadence::Cadences;
 use super::engine::Engine;
 use super::patch::{Patch, Patches};
 use super::settings::{Settings, rules};
@@ -18,6 +19,8 @@ use crate::time::SamplePosition;
 pub struct Stream {
     patches: Patches,
     tracker: Tracker,
+    /// None where it is not wanted, or the model's frames are too coarse for it.
+    cadences: Option<Cadences>,
     output: Output,
     /// Samples from one frame to the next, and in one.
     hop: u64,
@@ -61,6 +64,7 @@ impl Stream {
         Ok(Self {
             patches: Patches::new(tagger.patch_frames(), patch_hop, recipe.mels),
             tracker: Tracker::new(tracker, labels.clone(), engine.ontology().clone()),
+            cadences: if settings.cadence { Cadences::new(recipe) } else { None },
             output: Output {
                 scores: vec![0.0; labels.len()],
                 told: settings.scores,
@@ -93,6 +97,10 @@ impl Stream {
         }
         if self.patches.jumps(frame) {
             self.tracker.skip_to(SamplePosition(frame.saturating_mul(self.hop)), emit);
+        }
+        if let Some(cadences) = &mut self.cadences {
+            let tracker = &mut self.tracker;
+            cadences.push(frame, log_mel, &mut |heard| tracker.recognise(&heard, emit));
         }
         match self.patches.push(frame, log_mel) {
             Some(patch) => {
@@ -130,6 +138,9 @@ impl Stream {
     pub fn interrupt(&mut self, emit: &mut dyn FnMut(EventBody)) {
         self.tracker.finish(emit);
         self.patches.forget();
+        if let Some(cadences) = &mut self.cadences {
+            cadences.forget();
+        }
     }
 }
 

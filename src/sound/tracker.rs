@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::cadence::{self, Pattern};
 use super::ontology::Ontology;
 use super::settings::Rule;
 use crate::event::{EventBody, Sound, SoundState};
@@ -19,6 +20,15 @@ const NEEDED_S: f64 = 0.3;
 /// By how much a label must be surer than the one an event bears to take its place, when neither is below the other. Two
 /// steps of a logit at a half: less would have `Bark` and `Yip` take turns.
 const SURER: f32 = 0.2;
+
+/// The label an alarm that is known by its cadence is a kind of, by AudioSet id: `Smoke detector, smoke alarm`, which is one sound
+/// with whatever else beeps.
+const ALARM_ID: &str = "/m/01y3hg";
+/// What an alarm's beeps are taken for besides, by AudioSet id: `Bell`, `Telephone` and whatever is below them. While an alarm is
+/// known by its cadence no such sound begins.
+const TAKEN_FOR: [&str; 2] = ["/m/0395lw", "/m/07cx4"];
+/// What stands for the model of an event that bears the name of a pattern.
+const BY_CADENCE: &str = "cadence";
 
 /// What a tracker is told once.
 #[derive(Clone, Debug)]
@@ -50,6 +60,8 @@ pub(super) struct Tracker {
     /// What a new score weighs in the smoothed one.
     weight: f32,
     heard: Vec<Heard>,
+    /// Whether a label is what an alarm's beeps are taken for besides.
+    taken_for: Vec<bool>,
     open: Vec<Open>,
     last: Option<Span>,
     next_event: u64,
@@ -82,6 +94,8 @@ struct Open {
     label_end: SamplePosition,
     /// End of the patch at which it was told last.
     told: SamplePosition,
+    /// What it was recognised as by its cadence: it bears that name from then on.
+    pattern: Option<Pattern>,
 }
 
 impl Tracker {
@@ -89,7 +103,11 @@ impl Tracker {
         let hop_s = SamplePosition(settings.hop).seconds();
         let weight = if settings.smoothing_s > 0.0 { 1.0 - (-hop_s / settings.smoothing_s).exp() } else { 1.0 };
         let heard = vec![Heard::default(); ontology.len()];
-        Self { settings, labels, ontology, weight: weight as f32, heard, open: Vec::new(), last: None, next_event: 0 }
+        let groups: Vec<usize> = (0..labels.len()).filter(|&label| TAKEN_FOR.contains(&&*labels[label].id)).collect();
+        let is_taken = |label| groups.iter().any(|&group| label == group || ontology.is_below(label, group));
+        let taken_for = (0..labels.len()).map(is_taken).collect();
+        let (weight, open) = (weight as f32, Vec::new());
+        Self { settings, labels, ontology, weight, heard, taken_for, open, last: None, next_event: 0 }
     }
 
     /// Takes the scores of the patch at `span`, one a label.
@@ -114,6 +132,46 @@ impl Tracker {
             self.start(label, span, end, emit);
         }
         self.end_silent(span.start + needed, emit);
+    }
+
+    /// Takes an alarm that was recognised by its cadence. An event that is open for something that beeps becomes this alarm;
+    /// where there is none, one starts. Nothing is told where the model's label for such alarms is not to be shown.
+    pub(super) fn recognise(&mut self, heard: &cadence::Heard, emit: &mut dyn FnMut(EventBody)) {
+        let Some(alarm) = self.labels.iter().position(|label| &*label.id == ALARM_ID) else { return };
+        if !self.settings.rules[alarm].shown {
+            return;
+        }
+        let ontology = &self.ontology;
+        let beeps = |open: &Open| ontology.same_sound(open.label, alarm) || ontology.is_below(alarm, open.label);
+        let same = self.open.iter().position(|open| open.pattern == Some(heard.pattern));
+        let place = same.or_else(|| self.open.iter().position(|open| open.pattern.is_none() && beeps(open)));
+        if let Some(place) = place {
+            let every = samples_in(self.settings.update_s);
+            let mut open = self.open[place];
+            let is_new = open.pattern.replace(heard.pattern).is_none();
+            if is_new {
+                (open.label, open.score) = (alarm, 0.0);
+            }
+            open.start = open.start.min(heard.start);
+            open.end = open.end.max(heard.end);
+            open.label_end = open.end;
+            open.score = open.score.max(heard.score);
+            if is_new || heard.end.since(open.told) >= every {
+                open.told = open.told.max(heard.end);
+                self.tell(SoundState::Update, &open, emit);
+            }
+            self.open[place] = open;
+            return;
+        }
+        let (start, end, score) = (heard.start, heard.end, heard.score);
+        if self.make_room(Span { start, end }, emit) {
+            let event = self.next_event;
+            self.next_event += 1;
+            let pattern = Some(heard.pattern);
+            let open = Open { event, label: alarm, score, start, end, label_end: end, told: end, pattern };
+            self.tell(SoundState::Start, &open, emit);
+            self.open.push(open);
+        }
     }
 
     /// Says that nothing came between the last patch and `position`: sounds that cannot have gone on are ended.
@@ -175,7 +233,9 @@ impl Tracker {
             let Some(score) = (0..self.heard.len()).filter(heard).map(|label| self.heard[label].smoothed).reduce(f32::max) else {
                 continue;
             };
-            open.score = open.score.max(score);
+            if open.pattern.is_none() {
+                open.score = open.score.max(score);
+            }
             if (0..self.heard.len()).filter(heard).any(|label| self.heard[label].now) {
                 open.end = open.end.max(end);
             }
@@ -194,7 +254,7 @@ impl Tracker {
                 let better = ontology.same_sound(label, open.label) && (label_is_gone || surer);
                 (better || ontology.is_below(label, open.label)) && !tracker.open.iter().any(of_other)
             });
-            let renamed = closer.filter(|label| *label != open.label);
+            let renamed = closer.filter(|label| *label != open.label && open.pattern.is_none());
             if let Some(label) = renamed {
                 (open.label, open.label_end) = (label, end);
             }
@@ -221,7 +281,10 @@ impl Tracker {
     fn is_taken(&self, label: usize) -> bool {
         self.open.iter().any(|open| {
             let ontology = &self.ontology;
-            ontology.same_sound(label, open.label) || ontology.is_below(label, open.label) || ontology.is_below(open.label, label)
+            ontology.same_sound(label, open.label)
+                || ontology.is_below(label, open.label)
+                || ontology.is_below(open.label, label)
+                || (open.pattern.is_some() && self.taken_for[label])
         })
     }
 
@@ -250,7 +313,7 @@ impl Tracker {
         let end = end.max(start + self.settings.hop);
         let event = self.next_event;
         self.next_event += 1;
-        let open = Open { event, label, score, start, end, label_end: end, told: span.end };
+        let open = Open { event, label, score, start, end, label_end: end, told: span.end, pattern: None };
         self.tell(SoundState::Start, &open, emit);
         self.open.push(open);
     }
@@ -258,7 +321,8 @@ impl Tracker {
     /// Ends what was not heard for longer than `hold_s` before `now`.
     fn end_silent(&mut self, now: SamplePosition, emit: &mut dyn FnMut(EventBody)) {
         let hold = samples_in(self.settings.hold_s);
-        let (silent, open) = std::mem::take(&mut self.open).into_iter().partition(|open| now.since(open.end) > hold);
+        let hold = |open: &Open| open.pattern.map_or(hold, |pattern| pattern.hold().max(hold));
+        let (silent, open) = std::mem::take(&mut self.open).into_iter().partition(|open| now.since(open.end) > hold(open));
         self.open = open;
         let silent: Vec<Open> = silent;
         for open in silent {
@@ -275,6 +339,10 @@ impl Tracker {
         let Label { id, name } = self.labels[open.label].clone();
         let Open { event, score, start, end, .. } = *open;
         let model = self.settings.model.clone();
+        let (id, name, model) = match open.pattern {
+            Some(pattern) => (pattern.id().into(), pattern.label().into(), BY_CADENCE.into()),
+            None => (id, name, model),
+        };
         emit(EventBody::Sound(Sound { event, state, label: name, id, score, start, end, model }));
     }
 }

@@ -9,8 +9,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use auricle::alert;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -209,22 +208,15 @@ impl File {
 }
 
 impl Alerts {
-    /// Every `[[alert]]` as a `T`, in the order of the file.
+    /// Every `[[alert]]`, in the order of the file.
     ///
     /// # Errors
-    /// What is wrong with the first that is no `T`, with path, line and column.
-    pub fn read<T: DeserializeOwned>(&self) -> anyhow::Result<Vec<T>> {
-        #[derive(Deserialize)]
-        struct Document<T> {
-            #[serde(default = "Vec::new")]
-            alert: Vec<T>,
+    /// What is wrong with the first that is none, with path, line and column.
+    pub fn settings(&self) -> auricle::Result<alert::Settings> {
+        match &self.file {
+            Some((path, text)) => alert::Settings::parse(text, &path.display().to_string()),
+            None => Ok(alert::Settings::default()),
         }
-        let Some((path, text)) = &self.file else { return Ok(Vec::new()) };
-        let document: Document<T> = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            anyhow::anyhow!("{}:{}: {}", path.display(), position(text, at), error.message().trim_end())
-        })?;
-        Ok(document.alert)
     }
 }
 
@@ -307,19 +299,15 @@ mod tests {
     }
 
     #[test]
-    fn alerts_are_read_by_whoever_knows_them_and_what_is_wrong_has_its_place() {
-        #[derive(Debug, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Alert {
-            label: String,
-        }
+    fn alerts_are_read_by_their_room_and_what_is_wrong_has_its_place() {
         let root = super::super::definitions();
         let file = |text: &str| File::parse(Path::new("a.toml"), text.to_owned(), &root).unwrap();
-        let alerts = file("threads = 2\n[[alert]]\nlabel = 'Dog'\n[[alert]]\nlabel = 'Cat'\n").alerts();
-        let labels: Vec<String> = alerts.read::<Alert>().unwrap().into_iter().map(|alert| alert.label).collect();
+        let text = "threads = 2\n[[alert]]\nlabel = 'Dog'\nrun = ['true']\n[[alert]]\nlabel = 'Cat'\nrun = ['true']\n";
+        let settings = file(text).alerts().settings().unwrap();
+        let labels: Vec<&str> = settings.alerts.iter().map(|alert| alert.label.as_str()).collect();
         assert_eq!(labels, ["Dog", "Cat"]);
-        let error = file("[[alert]]\nlabel = 'Dog'\n\n[[alert]]\nlabl = 'Cat'\n").alerts().read::<Alert>().unwrap_err();
-        assert!(error.to_string().starts_with("a.toml:5:1: unknown field `labl`"), "{error}");
-        assert!(Alerts::default().read::<Alert>().unwrap().is_empty());
+        let error = file("[[alert]]\nlabel = 'Dog'\n\n[[alert]]\nlabl = 'Cat'\n").alerts().settings().unwrap_err();
+        assert!(error.message().starts_with("a.toml:"), "{error}");
+        assert!(Alerts::default().settings().unwrap().alerts.is_empty());
     }
 }

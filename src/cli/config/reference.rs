@@ -49,6 +49,21 @@ pub fn all(root: &Command) -> Vec<Described> {
     all
 }
 
+/// What no flag says.
+const ALERTS: &str = r#"
+# What is done when a sound is heard: a program is run, or an address is told. Written as often as there are
+# alerts; docs/alerts.md says what each key means. No certified safety device.
+#[[alert]]
+#label = "Doorbell"
+#min_score = 0.5
+#cooldown = 30
+#run = ["notify-send", "--urgency=critical", "--", "{label}"]
+
+#[[alert]]
+#label = "Smoke detector, smoke alarm"
+#webhook = "https://hub.example/alarm"
+"#;
+
 /// The complete file.
 pub fn example(root: &Command) -> String {
     let all = all(root);
@@ -62,6 +77,7 @@ pub fn example(root: &Command) -> String {
             text.push_str(&one(described));
         }
     }
+    text.push_str(ALERTS);
     text
 }
 

@@ -104,7 +104,7 @@ fn remarks(root: &Command, command: &str, search: &Search, file: Option<&File>) 
         text.push_str(&format!("{}: {state}\n", place.display()));
     }
     if let Some(file) = file {
-        let alerts = file.alerts().read::<toml::Table>()?.len();
+        let alerts = file.alerts().settings()?.alerts.len();
         if alerts > 0 {
             text.push_str(&format!("{alerts} [[alert]] in it.\n"));
         }

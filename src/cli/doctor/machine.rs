@@ -47,6 +47,9 @@ pub fn processor(report: &mut Report) -> Result<()> {
 pub fn settings(report: &mut Report, reading: &Reading) -> Result<()> {
     match &reading.file {
         Err(wrong) => report.problem("settings", &format!("{}; until then the rest is checked without settings", wrong.0)),
+        Ok(Some(file)) if let Err(error) = file.alerts().settings() => {
+            report.problem("settings", &format!("{error}; until then listen does not begin"))
+        }
         Ok(Some(file)) => {
             let count = file.entries.len();
             let plural = if count == 1 { "" } else { "s" };
