@@ -6,8 +6,8 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo listen test build install models library library-oldest venv torch packages accuracy footprint lint \
-        bench bench-moonshine peers noise sounds rolling microphone soak clean pins test-packages test-venv peers-environment \
-        cargo
+        bench bench-moonshine peers noise sounds rolling microphone soak fuzz miri sanitize nightly clean pins test-packages test-venv \
+        peers-environment cargo
 
 # ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
 export ORT_DISABLE_TELEMETRY := 1
@@ -16,18 +16,24 @@ PYTHON ?= python3
 # Where `make install` puts the binary, its library and its models; DESTDIR is put before it, for packagers
 PREFIX ?= /usr/local
 DESTDIR ?=
+# How long each fuzz target runs
+FUZZ_SECONDS ?= 600
 # More arguments for the program that demo, listen and accuracy run
 ARGS ?=
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 AURICLE := $(TARGET)/release/auricle
 VENV := .venv
+SHARE := $(PREFIX)/share
 DEMO := models/moonshine-tiny-en/two_cities.wav
 
 # Before the environment exists, and in it
 SETUP := PYTHONPATH=export $(PYTHON) -m auricle_export
 PY := PYTHONPATH=export $(VENV)/bin/python
 say = @printf '%s\n' "== $(1)"
+
+# What is tested and measured says what it was given: nobody's settings are read
+test accuracy footprint bench-moonshine rolling peers noise microphone: export AURICLE_CONFIG := none
 
 help: ## this list
 	@printf 'make TARGET [PYTHON=python3.11] [PREFIX=/usr/local] [DESTDIR=] [ARGS="..."]\n\n'
@@ -46,7 +52,7 @@ test: test-packages venv test-venv models test-sources library library-oldest ca
 	@cargo test --locked
 	$(call say,pytest)
 	@$(PY) -m pytest -q export benches/accuracy/tests benches/peers/tests benches/noise/tests benches/rolling/tests \
-		benches/microphone/tests benches/sounds/tests benches/soak/tests
+		benches/microphone/tests benches/sounds/tests benches/soak/tests tests/parsers
 	@if [ -d ../shared/data ]; then $(MAKE) --no-print-directory accuracy ARGS=--check; \
 	else printf '%s\n' "== accuracy: skipped, no data in ../shared/data"; fi
 
@@ -54,13 +60,19 @@ build: packages venv models library cargo ## target/release/auricle, ready to ru
 	$(call say,cargo build --release)
 	@cargo build --release --locked
 
-install: ## the binary, its library and models under PREFIX (as root: `make build` first, then `sudo make install`)
+install: ## the binary, library, models, man pages and completions under PREFIX (as root: `make build` first, then `sudo make install`)
 	@if [ -n "$$SUDO_USER" ] && [ -x $(AURICLE) ]; then :; else $(MAKE) --no-print-directory build; fi
 	$(call say,installing into $(DESTDIR)$(PREFIX))
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/auricle $(DESTDIR)$(PREFIX)/share/auricle/models
 	@install -m 755 $(AURICLE) $(DESTDIR)$(PREFIX)/bin/auricle
 	@install -m 644 $(TARGET)/lib/auricle/libonnxruntime.so $(DESTDIR)$(PREFIX)/lib/auricle/libonnxruntime.so
 	@cp -R --preserve=mode,timestamps models/. $(DESTDIR)$(PREFIX)/share/auricle/models
+	@install -d $(DESTDIR)$(SHARE)/bash-completion/completions $(DESTDIR)$(SHARE)/zsh/site-functions \
+		$(DESTDIR)$(SHARE)/fish/vendor_completions.d
+	@$(AURICLE) generate man --folder $(DESTDIR)$(SHARE)/man/man1
+	@$(AURICLE) generate completions bash > $(DESTDIR)$(SHARE)/bash-completion/completions/auricle
+	@$(AURICLE) generate completions zsh > $(DESTDIR)$(SHARE)/zsh/site-functions/_auricle
+	@$(AURICLE) generate completions fish > $(DESTDIR)$(SHARE)/fish/vendor_completions.d/auricle.fish
 
 models: venv ## every file of every model, brought or built, checked by sha256 against its model.toml
 	$(call say,models)
@@ -141,8 +153,31 @@ lint: packages venv test-venv cargo ## format, clippy, documentation and Python 
 	$(call say,cargo doc)
 	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	$(call say,ruff)
-	@$(VENV)/bin/ruff check --config export/pyproject.toml export benches
-	@$(VENV)/bin/ruff format --check --config export/pyproject.toml export benches
+	@$(VENV)/bin/ruff check --config export/pyproject.toml export benches tests
+	@$(VENV)/bin/ruff format --check --config export/pyproject.toml export benches tests
+
+fuzz: nightly ## hostile bytes for every parser, FUZZ_SECONDS (600) each; TARGETS="audio_file" for some of them
+	@command -v cargo-fuzz >/dev/null || { printf '%s\n' \
+	"cargo-fuzz is not installed; 'cargo install cargo-fuzz --locked --version 0.13.2' (a C++ compiler is needed as well)" >&2; exit 1; }
+	@for target in $(or $(TARGETS),audio_file manifest raw_pcm tokenizer labels); do printf '%s\n' "== fuzz $$target"; \
+	mkdir -p fuzz/grown/$$target; seeds=fuzz/corpus/$$target; [ $$target != audio_file ] || seeds="$$seeds tests/data/audio"; \
+	cargo +nightly fuzz run $$target fuzz/grown/$$target $$seeds -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
+	-rss_limit_mb=2048 -timeout=10 -print_final_stats=1 || exit 1; done
+
+miri: nightly ## the ring between threads, and the clock, by an interpreter that finds undefined behaviour and races
+	@rustup component list --toolchain nightly --installed 2>/dev/null | grep -q '^miri' || { printf '%s\n' \
+	"Miri is not installed; 'rustup component add miri rust-src --toolchain nightly'" >&2; exit 1; }
+	$(call say,miri)
+	@MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked --lib -- audio::ring time::tests
+
+sanitize: nightly ## rings, bus and live sessions under a thread sanitizer, the standard library too
+	@rustup component list --toolchain nightly --installed 2>/dev/null | grep -q '^rust-src' || { printf '%s\n' \
+	"the sources of the standard library are missing; 'rustup component add rust-src --toolchain nightly'" >&2; exit 1; }
+	$(call say,thread sanitizer)
+	@RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=$(TARGET)/sanitize cargo +nightly test --locked -Zbuild-std \
+	--target $$(rustc -vV | sed -n 's/^host: //p') --test concurrency --test paced_file
+	@RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=$(TARGET)/sanitize cargo +nightly test --locked -Zbuild-std \
+	--target $$(rustc -vV | sed -n 's/^host: //p') --lib -- audio::ring pipeline::bus pipeline::intake
 
 pins: venv ## write every requirements*.txt anew from its .in file, with the hash of every wheel
 	$(call say,pins)
@@ -172,6 +207,11 @@ peers-environment: packages
 test-sources: models
 	$(call say,sources of the models)
 	@$(PY) -m auricle_export fetch --sources || printf '%s\n' "== left out: tests of what these are made into"
+
+# Set-up does not bring it: only the three checks above need one
+nightly: cargo
+	@cargo +nightly --version >/dev/null 2>&1 || { printf '%s\n' \
+	"there is no nightly toolchain; 'rustup toolchain install nightly --component rust-src,miri'" >&2; exit 1; }
 
 cargo:
 	@command -v cargo >/dev/null || { printf '%s\n' \

@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod audio;
 pub mod bench;
+pub mod caption;
 pub mod decode;
 pub mod error;
 pub mod event;

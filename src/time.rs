@@ -340,6 +340,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "hours of records, which are arithmetic and take Miri as long")]
     fn jitter_drift_and_bursts_are_no_gaps() {
         let mut map = ClockMap::new(16_000);
         let jitter = |due: f64| due * (1.0 + 200e-6) + 0.01 + 0.1 * (due * 977.0).sin().abs();

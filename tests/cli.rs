@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 fn auricle(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_auricle"));
-    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_LOG");
+    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_LOG").env("AURICLE_CONFIG", "none");
     command
 }
 
@@ -147,6 +147,14 @@ fn wrong_usage_is_exit_code_2() {
         &["listen", "--input", "a.wav", "--device", "b"],
         &["transcribe"],
         &["tag", "--scores", "--format", "text", "a.wav"],
+        &["tag", "--scores", "--output", "scores.srt", "a.wav"],
+        &["listen", "--output", "talk.doc"],
+        &["listen", "--output", "talk.srt", "--output", "talk.srt"],
+        &["listen", "--output", "talk.srt", "--format", "vtt"],
+        &["listen", "--format", "srt", "--format", "vtt"],
+        &["transcribe", "--beside", "--output", "talk.srt", "a.wav"],
+        &["transcribe", "--beside", "--output-dir", "out", "a.wav"],
+        &["transcribe", "--resume", "a.wav"],
         &["listen", "-v", "-q"],
         &["models", "polish"],
         &["models", "add"],
@@ -277,8 +285,8 @@ fn a_file_is_not_written_over_while_it_is_read() {
     let (file, shown) = path(&folder, "talk.wav");
     std::fs::copy(beckett(), &file).unwrap();
     let before = std::fs::metadata(&file).unwrap().len();
-    assert_complains(&run(&["transcribe", "--output", &shown, &shown]), 1, &["talk.wav", "--output"]);
-    assert_complains(&run(&["listen", "--output", &shown, "--input", &shown]), 1, &["talk.wav", "--output"]);
+    assert_complains(&run(&["transcribe", "--format", "text", "--output", &shown, &shown]), 1, &["talk.wav", "--output"]);
+    assert_complains(&run(&["listen", "--format", "text", "--output", &shown, "--input", &shown]), 1, &["talk.wav", "--output"]);
     assert_eq!(std::fs::metadata(&file).unwrap().len(), before);
 }
 

@@ -28,7 +28,7 @@ pub enum HostChoice {
 
 impl HostChoice {
     /// In the order in which they are tried.
-    const ALL: [Self; 2] = [Self::PulseAudio, Self::Alsa];
+    pub const ALL: [Self; 2] = [Self::PulseAudio, Self::Alsa];
 
     /// The name on the command line and in device ids.
     pub fn as_str(self) -> &'static str {
@@ -97,8 +97,8 @@ fn list_now() -> Result<Vec<DeviceInfo>> {
     let mut list = Vec::new();
     let mut failures = Vec::new();
     for host in HostChoice::ALL {
-        match host.open().and_then(|opened| inputs(host, &opened)) {
-            Ok(devices) => list.extend(devices.into_iter().map(|found| found.info())),
+        match of_host(host) {
+            Ok(devices) => list.extend(devices),
             Err(error) => failures.push(error.message().to_owned()),
         }
     }
@@ -106,6 +106,15 @@ fn list_now() -> Result<Vec<DeviceInfo>> {
         return Err(Error::new(ErrorKind::Device, failures.join("; ")));
     }
     Ok(list)
+}
+
+/// Every device of `host` that can record. May hang where a sound server has stalled: call it where it can be left behind.
+///
+/// # Errors
+/// [`ErrorKind::Device`] when the host is not there, does not answer, or cannot list.
+pub fn of_host(host: HostChoice) -> Result<Vec<DeviceInfo>> {
+    let found = host.open().and_then(|opened| inputs(host, &opened))?;
+    Ok(found.into_iter().map(Found::info).collect())
 }
 
 /// A device that was found.

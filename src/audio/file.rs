@@ -5,18 +5,20 @@
 //! sample but for AAC, whose first frames (1,024 to 2,112) are the encoder's own: symphonia 0.6 reads no edit lists.
 
 use std::fs::File;
-use std::io::ErrorKind as IoErrorKind;
+use std::io::{ErrorKind as IoErrorKind, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
+use super::bounded::{Allowance, Bounded};
 use super::pcm::Format;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -24,12 +26,17 @@ use crate::error::{Error, ErrorKind, Result};
 const MOST_FRUITLESS: u32 = 50;
 /// The most silence in a file put in place of packets that are gone; claims of more are not believed.
 const MOST_SILENCE_S: u64 = 600;
+/// The most bytes that the header, with pictures and whatever else stands before the audio, or one packet may make the decoder read.
+const MOST_BYTES_A_STEP: u64 = 64 << 20;
+/// What is said of one that has more.
+const TOO_LONG: &str = "there are more than 64 MiB before the audio goes on (pictures, or a length that is wrong)";
 /// Silence is given in blocks of this many frames.
 const SILENCE_FRAMES: usize = 4096;
 
 /// An audio file being read from its start to its end.
 pub struct AudioFile {
     path: PathBuf,
+    allowance: Allowance,
     reader: Box<dyn FormatReader>,
     track: u32,
     time_base: Option<TimeBase>,
@@ -84,15 +91,41 @@ impl AudioFile {
             let message = format!("{}: is empty; record or copy it again", path.display());
             return Err(Error::new(ErrorKind::Corrupt, message));
         }
+        Self::from_source(Box::new(file), path)
+    }
+
+    /// Reads a file from `bytes` that come one after the other, as from standard input; `name` stands for it in errors. The format is
+    /// found by content. Memory is bounded as for a file; an m4a whose index is at its end cannot be read so.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_stream(name: &str, bytes: impl Read + Send + Sync + 'static) -> Result<Self> {
+        Self::from_source(Box::new(ReadOnlySource::new(bytes)), Path::new(name))
+    }
+
+    /// The same for audio that is not in a file with a path: standard input, bytes in memory. `name` is what errors call it; its
+    /// extension says which format to try first. A source that cannot be sought in is read once from its start to its end.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for those of the operating system's opening.
+    pub fn from_source(source: Box<dyn MediaSource>, name: &Path) -> Result<Self> {
+        let path = name;
         let mut hint = Hint::new();
         if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
             hint.with_extension(extension);
         }
-        let stream = MediaSourceStream::new(Box::new(file), Default::default());
-        let reader = symphonia::default::get_probe()
-            .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-            .map_err(|error| unreadable(path, &error))?;
-        let (track, time_base, decoder) = select(path, reader.as_ref())?;
+        let allowance = Allowance::default();
+        allowance.set(MOST_BYTES_A_STEP);
+        let source = Bounded::new(source, allowance.clone());
+        let stream = MediaSourceStream::new(Box::new(source), Default::default());
+        let probe = || {
+            let probe = symphonia::default::get_probe();
+            let reader = probe.probe(&hint, stream, FormatOptions::default(), MetadataOptions::default());
+            let reader = reader.map_err(|error| unreadable(path, &error))?;
+            let selected = select(path, reader.as_ref())?;
+            Ok((reader, selected))
+        };
+        let (reader, (track, time_base, decoder)) = contained(path, probe)??;
         let announced = reader.tracks().iter().find(|t| t.id == track).and_then(|t| t.num_frames);
 
         // Codecs that carry their own format correct this with the first block.
@@ -102,6 +135,7 @@ impl AudioFile {
 
         let mut opened = Self {
             path: path.to_owned(),
+            allowance,
             reader,
             track,
             time_base,
@@ -191,6 +225,9 @@ impl AudioFile {
                             let what = format!("is damaged from about {:.1} s on", self.seconds(self.given));
                             return Err(self.error(ErrorKind::Corrupt, &what));
                         }
+                        // An MP3 that was joined from several says the length of the first.
+                        let (shown, at) = (self.path.display(), self.seconds(self.given));
+                        log::warn!("{shown}: goes on after the {at:.1} s that its header announces; {}", way_out(&self.path));
                         self.end();
                     }
                 }
@@ -201,16 +238,22 @@ impl AudioFile {
 
     /// Reads and decodes one packet.
     fn step(&mut self) -> Result<Step> {
-        let packet = match self.reader.next_packet() {
+        self.allowance.set(MOST_BYTES_A_STEP);
+        let packet = match contained(&self.path, || self.reader.next_packet())? {
             Ok(Some(packet)) => packet,
             Ok(None) => return Ok(Step::End),
             Err(SymphoniaError::ResetRequired) => {
                 // A chained stream: another starts in the same file.
-                (self.track, self.time_base, self.decoder) = select(&self.path, self.reader.as_ref())?;
+                (self.track, self.time_base, self.decoder) = contained(&self.path, || select(&self.path, self.reader.as_ref()))??;
                 self.next = None;
                 return Ok(Step::Nothing);
             }
             Err(SymphoniaError::IoError(error)) if error.kind() == IoErrorKind::UnexpectedEof => return Ok(Step::End),
+            Err(SymphoniaError::IoError(error)) if error.kind() == IoErrorKind::FileTooLarge => {
+                return Err(
+                    self.error(ErrorKind::Corrupt, &format!("is damaged at {:.1} s: {TOO_LONG}", self.seconds(self.given)))
+                );
+            }
             Err(SymphoniaError::IoError(error)) => return Err(Error::io("read", &self.path, &error)),
             Err(error) => {
                 self.note_damage(&error);
@@ -220,7 +263,7 @@ impl AudioFile {
         if packet.track_id != self.track {
             return Ok(if packet.data.is_empty() { Step::Nothing } else { Step::OtherTrack });
         }
-        let (rate_hz, channels) = match self.decoder.decode(&packet) {
+        let (rate_hz, channels) = match contained(&self.path, || self.decoder.decode(&packet))? {
             Ok(decoded) if decoded.frames() == 0 => return Ok(Step::Nothing),
             Ok(decoded) => {
                 decoded.copy_to_vec_interleaved(&mut self.block);
@@ -321,6 +364,12 @@ fn unreadable(path: &Path, error: &SymphoniaError) -> Error {
         SymphoniaError::IoError(error) if error.kind() == IoErrorKind::UnexpectedEof => {
             (ErrorKind::Corrupt, "ends before its audio starts".to_owned())
         }
+        SymphoniaError::IoError(error) if error.kind() == IoErrorKind::FileTooLarge => {
+            (ErrorKind::Corrupt, format!("cannot be read: {TOO_LONG}"))
+        }
+        SymphoniaError::IoError(error) if error.kind() == IoErrorKind::FileTooLarge => {
+            (ErrorKind::Corrupt, format!("cannot be read: {TOO_LONG}"))
+        }
         SymphoniaError::IoError(error) => return Error::io("read", path, error),
         SymphoniaError::Unsupported(detail) => {
             (ErrorKind::Unsupported, format!("is not wav, flac, mp3, ogg/vorbis or m4a/aac as read here ({detail})"))
@@ -328,6 +377,15 @@ fn unreadable(path: &Path, error: &SymphoniaError) -> Error {
         error => (ErrorKind::Corrupt, format!("is damaged ({error})")),
     };
     Error::new(kind, format!("{}: {what}; {}", path.display(), way_out(path)))
+}
+
+/// Runs `work` of a decoder that is not ours. Damage that nobody foresaw can make it panic, which must cost no more than the file; what
+/// panicked is not used again, as after an error the file is at its end.
+fn contained<T>(path: &Path, work: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
+        let message = format!("{}: is damaged in a way that its decoder does not survive; {}", path.display(), way_out(path));
+        Error::new(ErrorKind::Corrupt, message)
+    })
 }
 
 fn way_out(path: &Path) -> String {

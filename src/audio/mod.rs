@@ -4,12 +4,14 @@
 //! [`resample::Resampler`] turn into the one channel at 16 kHz that everything else works on.
 
 mod alsa_messages;
+mod bounded;
 mod capture;
 pub mod devices;
 pub mod file;
 pub mod microphone;
 pub mod paced;
 pub mod pcm;
+pub mod raw;
 pub mod resample;
 pub mod ring;
 pub mod source;

@@ -1,18 +1,20 @@
 //! Files through virtual sessions, one after another: what `transcribe` and `tag` share.
 //!
-//! In: files, engines and settings. Out: their events in the sink, numbered on from one file to the next. A file that fails
-//! does not keep the others from being read.
+//! In: inputs, engines and settings. Out: their events, all in one sink, numbered on from one file to the next, or of each file in outputs of
+//! its own. A file that fails does not keep the others from being read.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use auricle::audio::file::AudioFile;
 use auricle::audio::pcm::ChannelChoice;
-use auricle::sink::{Output, Reader, Sink};
+use auricle::sink::{Format, Output, Reader, Sink};
 use auricle::{Engines, Events, Pace, Session, sound, speech};
 
+use super::inputs::Input;
+use super::places::Outputs;
+use super::progress::Progress;
 use super::stop;
 
 /// How files are read.
@@ -28,97 +30,161 @@ pub struct Reading {
 }
 
 /// Refuses to write over a file that is to be read.
-pub fn keep_apart(files: &[PathBuf], output: &Output) -> Result<()> {
-    let Output::File(output) = output else { return Ok(()) };
-    let Ok(there) = output.canonicalize() else { return Ok(()) };
-    if files.iter().any(|file| file.canonicalize().is_ok_and(|file| file == there)) {
-        bail!("{}: would be overwritten by the output; name another --output", output.display());
+pub fn keep_apart<'a>(files: impl IntoIterator<Item = &'a PathBuf>, outputs: &[(Format, Output)]) -> Result<()> {
+    let there = |output: &Output| if let Output::File(path) = output { path.canonicalize().ok() } else { None };
+    let written: Vec<PathBuf> = outputs.iter().filter_map(|(_, output)| there(output)).collect();
+    for file in files {
+        if file.canonicalize().is_ok_and(|file| written.contains(&file)) {
+            bail!("{}: would be overwritten by the output; name another --output", file.display());
+        }
     }
     Ok(())
 }
 
 /// Reads every file into `sink`, until a signal asks to stop, where signals are caught: what was heard until then is finished.
-pub fn read_all(files: &[PathBuf], reading: &Reading, mut sink: Sink) -> Result<ExitCode> {
-    let several = files.len() > 1;
+pub fn read_all(inputs: &[Input], reading: &Reading, mut sink: Sink) -> Result<ExitCode> {
+    let several = inputs.len() > 1;
+    let mut progress = Progress::start(inputs);
     let mut numbering = Numbering::default();
     let mut failed = false;
-    for file in files {
-        if several && sink.heading(&file.display().to_string())? == Reader::Gone {
+    for input in inputs {
+        if several && progress.aside_stdout(|| sink.heading(&input.name()))? == Reader::Gone {
             return Ok(ExitCode::SUCCESS);
         }
-        match read(file, several, reading, &mut sink, &mut numbering) {
+        let name = several.then(|| input.name());
+        match read(input, name, reading, &mut sink, &mut numbering, &mut progress) {
             Ok(Reader::There) => {}
             Ok(Reader::Gone) => return Ok(ExitCode::SUCCESS),
             Err(Failure::Output(error)) => return Err(error),
-            Err(Failure::File(error)) => {
+            Err(Failure::File(error) | Failure::Broken(error)) => {
                 failed = true;
-                super::complain(&error);
+                progress.aside(|| super::complain(&error));
             }
         }
+        progress.file_done(input);
         numbering.next_file();
         if stop::asked() {
             break;
         }
     }
-    Ok(match sink.finish()? {
+    Ok(match progress.aside_stdout(|| sink.finish())? {
         Reader::There if stop::asked() => ExitCode::from(stop::INTERRUPTED),
         Reader::There if failed => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })
 }
 
+/// Reads every file into outputs of its own, which have their names when they are complete; a signal leaves none of the file being read.
+pub fn read_each(inputs: &[Input], outputs: &[Outputs], reading: &Reading) -> Result<ExitCode> {
+    let mut progress = Progress::start(inputs);
+    let mut failed = false;
+    for (input, outputs) in inputs.iter().zip(outputs) {
+        let mut sink = outputs.begin()?;
+        let heard = read(input, None, reading, &mut sink, &mut Numbering::default(), &mut progress);
+        let written = sink.finish().context("captions are lost");
+        if let Err(error) = written {
+            outputs.discard();
+            return Err(error);
+        }
+        match heard {
+            _ if stop::asked() => outputs.discard(),
+            Ok(_) => outputs.complete()?,
+            Err(Failure::Output(error)) => {
+                outputs.discard();
+                return Err(error);
+            }
+            Err(Failure::File(error)) => {
+                failed = true;
+                progress.aside(|| super::complain(&error));
+                outputs.discard();
+            }
+            Err(Failure::Broken(error)) => {
+                failed = true;
+                let error = error.context(format!("what was heard is in {}", outputs.unfinished()));
+                progress.aside(|| super::complain(&error));
+            }
+        }
+        progress.file_done(input);
+        if stop::asked() {
+            return Ok(ExitCode::from(stop::INTERRUPTED));
+        }
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
 /// Whose fault it was: after a file's the next can be read, after the output's nothing can be written.
 enum Failure {
+    /// The file's, before anything was heard.
     File(anyhow::Error),
+    /// The file's, after some of it was.
+    Broken(anyhow::Error),
+    /// The output's.
     Output(anyhow::Error),
 }
 
-fn read(path: &Path, several: bool, reading: &Reading, sink: &mut Sink, numbering: &mut Numbering) -> Result<Reader, Failure> {
+fn read(
+    input: &Input,
+    name: Option<String>,
+    reading: &Reading,
+    sink: &mut Sink,
+    numbering: &mut Numbering,
+    progress: &mut Progress,
+) -> Result<Reader, Failure> {
     let of_file = |error: auricle::Error| Failure::File(error.into());
-    let mut file = AudioFile::open(path).map_err(of_file)?;
+    let broken = |error: auricle::Error| Failure::Broken(error.into());
+    let mut file = input.open().map_err(of_file)?;
+    let format = file.format();
+    let seconds = |frames: u64| frames as f64 / f64::from(format.rate_hz.max(1));
+    progress.file(input, file.frames().map(seconds));
     let mut session = Session::builder()
         .engines(Arc::clone(&reading.engines))
         .pace(Pace::Virtual)
-        .input(file.format())
+        .input(format)
         .channel(reading.channel)
         .speech(reading.speech.clone())
         .sound(reading.sound.clone());
-    if several {
-        session = session.file(path.display().to_string());
+    if let Some(name) = name {
+        session = session.file(name);
     }
-    let in_file = |error: auricle::Error| Failure::File(anyhow::Error::new(error.within(path.display())));
-    let session = session.build().map_err(in_file)?;
-    let push_next = |session: &mut Session| match file.next_block().map_err(of_file)? {
-        Some(block) => session.push(block).map(|()| true).map_err(in_file),
-        None => Ok(false),
+    let in_file = |error: auricle::Error| error.within(input.name());
+    let session = session.build().map_err(|error| of_file(in_file(error)))?;
+    let mut heard = 0;
+    let push_next = |session: &mut Session| match file.next_block().map_err(broken)? {
+        Some(block) => {
+            heard += (block.len() / usize::from(format.channels.max(1))) as u64;
+            session.push(block).map(|()| Some(seconds(heard))).map_err(|error| broken(in_file(error)))
+        }
+        None => Ok(None),
     };
-    hear(session, push_next, in_file, sink, numbering)
+    hear(session, push_next, |error| broken(in_file(error)), sink, numbering, progress)
 }
 
 /// Pushes until there is no more or a signal asks to stop, finishes the session, and writes its events. What was heard before a failure
 /// is finished and written all the same; the first failure is returned.
 ///
-/// `push_next` says whether there was more to push, `named` of what file an error is.
+/// `push_next` says how many seconds were pushed so far, or that there was no more; `named` of what file an error is.
 fn hear(
     mut session: Session,
-    mut push_next: impl FnMut(&mut Session) -> Result<bool, Failure>,
+    mut push_next: impl FnMut(&mut Session) -> Result<Option<f64>, Failure>,
     named: impl Fn(auricle::Error) -> Failure,
     sink: &mut Sink,
     numbering: &mut Numbering,
+    progress: &mut Progress,
 ) -> Result<Reader, Failure> {
     let events = session.events();
     let pushed = loop {
         match push_next(&mut session) {
-            Ok(true) if !stop::asked() => {}
+            Ok(Some(heard_s)) if !stop::asked() => progress.at(heard_s),
             Ok(_) => break Ok(()),
             Err(failure) => break Err(failure),
         }
-        if numbering.write(&events, sink)? == Reader::Gone {
+        if numbering.write(&events, sink, progress)? == Reader::Gone {
             return Ok(Reader::Gone);
         }
     };
+    progress.ending();
     let finished = session.finish().map_err(named);
-    let reader = numbering.write(&events, sink)?;
+    let reader = numbering.write(&events, sink, progress)?;
     pushed.and(finished).map(|()| reader)
 }
 
@@ -131,11 +197,11 @@ struct Numbering {
 }
 
 impl Numbering {
-    fn write(&mut self, events: &Events, sink: &mut Sink) -> Result<Reader, Failure> {
+    fn write(&mut self, events: &Events, sink: &mut Sink, progress: &Progress) -> Result<Reader, Failure> {
         for mut event in events.waiting() {
             event.seq += self.base;
             self.next = event.seq + 1;
-            let written = sink.event(&event).context("events are lost");
+            let written = stop::while_writing(|| progress.aside_stdout(|| sink.event(&event))).context("events are lost");
             if written.map_err(Failure::Output)? == Reader::Gone {
                 return Ok(Reader::Gone);
             }
@@ -151,7 +217,7 @@ impl Numbering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use auricle::sink::{Format, Manner};
+    use auricle::sink::Manner;
     use auricle::store::{self, Model, Places};
     use auricle::{EngineSettings, audio, event};
     use std::fs;
@@ -186,11 +252,12 @@ mod tests {
         // 2 s of two channels, then part of a frame: what the first gave waits while the second fails.
         let push_next = |session: &mut Session| {
             let pushed = session.push(&vec![0.0; 64_000]).and_then(|()| session.push(&[0.0; 3]));
-            pushed.map(|()| true).map_err(|error| Failure::File(error.into()))
+            pushed.map(|()| Some(2.0)).map_err(|error| Failure::Broken(error.into()))
         };
-        let named = |error: auricle::Error| Failure::File(error.into());
-        let heard = hear(session, push_next, named, &mut sink, &mut Numbering::default());
-        let Err(Failure::File(error)) = heard else { panic!("part of a frame was taken") };
+        let named = |error: auricle::Error| Failure::Broken(error.into());
+        let mut progress = Progress::start(&[]);
+        let heard = hear(session, push_next, named, &mut sink, &mut Numbering::default(), &mut progress);
+        let Err(Failure::Broken(error)) = heard else { panic!("part of a frame was taken") };
         assert!(error.to_string().contains("no whole number of frames"), "{error}");
         let written = fs::read_to_string(path).unwrap();
         let events: Vec<event::Event> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -4,27 +4,43 @@
 
 mod args;
 mod bench;
+mod config;
 mod devices;
+mod doctor;
 mod files;
+mod inputs;
 mod listen;
 mod logs;
 mod models;
-#[allow(dead_code, unused_imports, reason = "the full-screen view takes them next")]
+mod pages;
+mod places;
+mod progress;
 mod stop;
 mod table;
 mod tag;
 mod transcribe;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use args::Command;
+use config::Failure;
 
-use args::{Arguments, Command};
+/// Exit code where the arguments or the settings are wrong.
+const WRONG_USAGE: u8 = 2;
 
 /// Runs the program: 0 done, 1 failed while running, 2 wrong usage.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::try_parse().unwrap_or_else(|error| error.exit());
+    let given: Vec<OsString> = std::env::args_os().collect();
+    let (arguments, settings) = match config::arguments(&given) {
+        Ok(read) => read,
+        Err(Failure::Usage(error)) => error.exit(),
+        Err(Failure::Settings(wrong)) => {
+            complain(&anyhow::anyhow!(wrong.0));
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
     logs::start(arguments.verbose, arguments.quiet);
     let result = match &arguments.command {
         Command::Listen(listen) => listen::run(listen),
@@ -32,7 +48,10 @@ pub fn run() -> ExitCode {
         Command::Tag(tag) => tag::run(tag),
         Command::Devices => devices::run(),
         Command::Models(models) => models::run(models),
+        Command::Doctor(doctor) => doctor::run(doctor, &settings),
+        Command::Config(asked) => config::run(asked, arguments.config.as_deref()),
         Command::Bench(bench) => bench::run(bench),
+        Command::Generate(generate) => pages::run(generate),
     };
     match result {
         Ok(code) => code,

@@ -1,11 +1,11 @@
-//! Signals. Ctrl-C, SIGTERM and SIGHUP: the first asks the session to end in order, a second ends the process at once. Others are
-//! noted, for whoever looks.
+//! Signals. Ctrl-C, SIGTERM and SIGHUP: the first asks the session to end in order, a second ends the process at once. So does the
+//! first where there is nothing to end in order: while models are loaded, or when nobody takes what is written. Other signals are noted,
+//! for whoever looks.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use signal_hook::flag;
@@ -20,28 +20,84 @@ pub use signal_hook::consts::{SIGCONT as GOES_ON, SIGTSTP as STANDS_STILL};
 pub const INTERRUPTED: u8 = 130;
 /// How long the second signal waits for the terminal to be left in order.
 const TIDY_UP: Duration = Duration::from_millis(100);
+/// A write that takes longer than this, after a signal, is not waited for: nobody reads.
+const LONGEST_WRITE: Duration = Duration::from_secs(1);
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+/// Apart from the signals, so that one that follows is not taken for the second.
+static OVER: AtomicBool = AtomicBool::new(false);
+/// Whether there is something to end in order.
+static IN_ORDER: AtomicBool = AtomicBool::new(false);
+/// When the write that is going on began, in milliseconds since [`beginning`]; `NOTHING` while nothing is written.
+static WRITING_SINCE: AtomicU64 = AtomicU64::new(NOTHING);
+const NOTHING: u64 = u64::MAX;
 
-/// Catches the signals from now on; `before_exit` runs when the second comes, for at most 0.1 s.
+type BeforeExit = Box<dyn FnOnce() + Send>;
+
+/// Catches the signals from now on; `before_exit` runs when the process ends at once, for at most 0.1 s. Until [`in_order`] is called the
+/// first signal does that.
 pub fn on_signal(before_exit: impl FnOnce() + Send + 'static) -> Result<()> {
-    let mut before_exit = Some(before_exit);
-    let caught = ctrlc::set_handler(move || {
-        if ASKED.swap(true, Ordering::Relaxed) {
-            if let Some(before_exit) = before_exit.take() {
-                run_within(TIDY_UP, before_exit);
-            }
-            // Exit handlers must not run: ONNX Runtime's take its globals from under models that still run, which then complain
-            // on a terminal that may take nothing, holding a lock that the handlers of the C++ library wait for.
-            exit(INTERRUPTED.into());
+    static BEFORE_EXIT: Mutex<Option<BeforeExit>> = Mutex::new(None);
+    *BEFORE_EXIT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(before_exit));
+    beginning();
+    let end_at_once = || {
+        if let Some(before_exit) = BEFORE_EXIT.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            run_within(TIDY_UP, before_exit);
         }
+        // Exit handlers must not run: ONNX Runtime's take its globals from under models that still run, which then complain
+        // on a terminal that may take nothing, holding a lock that the handlers of the C++ library wait for.
+        exit(INTERRUPTED.into());
+    };
+    let caught = ctrlc::set_handler(move || {
+        if ASKED.swap(true, Ordering::Relaxed) || !IN_ORDER.load(Ordering::Relaxed) {
+            end_at_once();
+        }
+        // The next signal is still to be heard meanwhile.
+        let watch = move || {
+            while !is_stuck() {
+                thread::sleep(LOOK_EVERY);
+            }
+            end_at_once();
+        };
+        let _ = thread::Builder::new().name("stop".into()).spawn(watch);
     });
     caught.context("cannot catch Ctrl-C")
 }
 
-/// Whether a signal came.
+/// From now on the first signal is to be asked for with [`asked`], and what was heard is finished.
+pub fn in_order() {
+    IN_ORDER.store(true, Ordering::Relaxed);
+}
+
+/// Whether the session is to end: a signal came, or [`ask`].
 pub fn asked() -> bool {
-    ASKED.load(Ordering::Relaxed)
+    ASKED.load(Ordering::Relaxed) || OVER.load(Ordering::Relaxed)
+}
+
+/// Asks the session to end in order.
+pub fn ask() {
+    OVER.store(true, Ordering::Relaxed);
+}
+
+/// Does what writes to where somebody may have stopped to read: after a signal it is given a second.
+pub fn while_writing<T>(write: impl FnOnce() -> T) -> T {
+    WRITING_SINCE.store(beginning().elapsed().as_millis() as u64, Ordering::Relaxed);
+    let written = write();
+    WRITING_SINCE.store(NOTHING, Ordering::Relaxed);
+    written
+}
+
+/// Some moment before anything is written.
+fn beginning() -> Instant {
+    static BEGINNING: OnceLock<Instant> = OnceLock::new();
+    *BEGINNING.get_or_init(Instant::now)
+}
+
+fn is_stuck() -> bool {
+    let since = WRITING_SINCE.load(Ordering::Relaxed);
+    since != NOTHING && beginning().elapsed() >= Duration::from_millis(since) + LONGEST_WRITE
 }
 
 /// Does what Ctrl-C does, for a key that means the same.

@@ -226,6 +226,13 @@ fn parse_labels(text: &str) -> Result<Vec<Label>> {
     if labels.is_empty() { Err(corrupt("has no labels".to_owned())) } else { Ok(labels) }
 }
 
+/// [`parse_labels`] for the fuzzer, which sees what is public only.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn parse_labels_of(text: &str) -> Result<Vec<Label>> {
+    parse_labels(text)
+}
+
 /// The fields of one line of a CSV file (RFC 4180); `None` when a quote is not closed.
 fn fields(line: &str) -> Option<Vec<String>> {
     let mut fields = vec![String::new()];

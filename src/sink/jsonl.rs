@@ -9,7 +9,7 @@ use super::output::{Reader, Writer};
 
 #[derive(Debug)]
 pub(super) struct Jsonl {
-    writer: Writer,
+    pub(super) writer: Writer,
     line: Vec<u8>,
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Status {
 /// Why no audio comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Absence {
+    /// There is no device yet.
+    Waiting,
     /// The device was closed on request.
     Paused,
     /// The device is lost.
@@ -43,6 +45,8 @@ pub(super) struct Roll {
     /// Sounds heard now: number and label.
     sounds: Vec<(u64, String)>,
     announced: Announced,
+    /// Whether what comes while a caption is open stands above it, whenever it was.
+    above_open: bool,
     pub(super) status: Status,
 }
 
@@ -63,6 +67,11 @@ enum What {
 }
 
 impl Roll {
+    /// A roll in which nothing comes between the reader and a caption that is open: other lines stand above it.
+    pub(super) fn with_captions_last() -> Self {
+        Self { above_open: true, ..Self::default() }
+    }
+
     /// Takes in what `event` says.
     pub(super) fn event(&mut self, event: &Event) {
         match &event.body {
@@ -88,8 +97,7 @@ impl Roll {
 
     /// Takes the lines that will not change and that no open caption stands before.
     pub(super) fn settled(&mut self) -> Vec<Line> {
-        let open = |item: &Item| matches!(item.what, What::Caption { settled: false, .. });
-        let count = self.items.iter().position(open).unwrap_or(self.items.len());
+        let count = self.items.iter().position(Item::is_open).unwrap_or(self.items.len());
         self.items.drain(..count).map(|item| item.line()).filter(|line| !line.is_empty()).collect()
     }
 
@@ -156,8 +164,9 @@ impl Roll {
         self.status.device = Some(printable(&device.name));
         self.status.absence = match device.state {
             DeviceState::Open | DeviceState::Back => None,
+            DeviceState::Waiting => Some(Absence::Waiting),
             DeviceState::Paused => Some(Absence::Paused),
-            DeviceState::Lost | DeviceState::Waiting => Some(Absence::Lost),
+            DeviceState::Lost => Some(Absence::Lost),
         };
         if let Some(words) = device_words(device) {
             self.insert(SamplePosition::from_seconds(emitted), What::Notice(words));
@@ -165,12 +174,19 @@ impl Roll {
     }
 
     fn insert(&mut self, start: SamplePosition, what: What) {
-        let place = self.items.partition_point(|item| item.start <= start);
+        let in_time = self.items.partition_point(|item| item.start <= start);
+        let aside = self.above_open && !matches!(what, What::Caption { .. });
+        let first_open = self.items.iter().position(Item::is_open).filter(|_| aside);
+        let place = first_open.map_or(in_time, |open| open.min(in_time));
         self.items.insert(place, Item { start, what });
     }
 }
 
 impl Item {
+    fn is_open(&self) -> bool {
+        matches!(self.what, What::Caption { settled: false, .. })
+    }
+
     fn is_empty_segment(&self, number: u64) -> bool {
         matches!(&self.what, What::Caption { segment, line, .. } if *segment == number && line.is_empty())
     }

@@ -26,7 +26,7 @@ pub(super) enum Looks {
 
 #[derive(Debug)]
 pub(super) struct Text {
-    writer: Writer,
+    pub(super) writer: Writer,
     looks: Looks,
     announced: Announced,
     headed: bool,

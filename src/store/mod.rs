@@ -8,5 +8,5 @@ mod locate;
 mod manifest;
 
 pub use add::{Addition, Plan};
-pub use locate::{Places, library};
+pub use locate::{LIBRARY_VARIABLE, MODELS_VARIABLE, Places, library};
 pub use manifest::{Accuracy, Family, FileEntry, Manifest, Model, Task};

@@ -34,8 +34,22 @@ pub struct Ended {
 
 impl Program {
     pub fn start(command: &mut Command) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// The same for one that may take longer than others.
+    pub fn start_within(command: &mut Command, patience: Duration) -> Self {
+        let mut program = Self::start(command);
+        program.deadline = Instant::now() + patience;
+        program
+    }
+
+    /// The same with something to read on standard input.
+    pub fn start_with(command: &mut Command, stdin: Stdio) -> Self {
+        let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        // What it reads from is its own now: kept here as well, a pipe would never end.
+        command.stdin(Stdio::null());
         let (stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -100,7 +114,8 @@ impl Drop for Program {
 /// The program built for this test.
 pub fn auricle() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_auricle"));
-    command.env_remove("RUST_LOG");
+    // The settings of whoever runs the tests are not theirs.
+    command.env_remove("RUST_LOG").env("AURICLE_CONFIG", "none");
     command
 }
 

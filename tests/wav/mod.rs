@@ -2,6 +2,9 @@
 //!
 //! In: samples as bytes. Out: the bytes of a RIFF/WAVE file.
 
+// Each test that includes this room uses a part of it.
+#![allow(dead_code)]
+
 /// PCM, integers.
 pub const INTEGER: u16 = 1;
 

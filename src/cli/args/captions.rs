@@ -4,7 +4,7 @@ use auricle::EngineSettings;
 use auricle::audio::pcm::ChannelChoice;
 use clap::Args;
 
-use super::{CAPTIONS, OutputArgs, Run, SOUNDS};
+use super::{CAPTIONS, OutputArgs, Run, SOUNDS, SegmentArgs, SoundArgs};
 
 /// What `listen` and `transcribe` share.
 #[derive(Debug, Args)]
@@ -18,6 +18,12 @@ pub struct Captions {
     /// Which channel of the audio
     #[command(flatten)]
     pub channel: Channel,
+    /// Which sounds are told
+    #[command(flatten)]
+    pub sound: SoundArgs,
+    /// Where captions are cut
+    #[command(flatten)]
+    pub segment: SegmentArgs,
     /// How to write
     #[command(flatten)]
     pub output: OutputArgs,

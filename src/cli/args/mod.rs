@@ -3,18 +3,24 @@
 //! In: the command line. Out: [`Arguments`], from which the commands take engine settings, sinks and sources.
 
 mod captions;
+mod config;
 mod files;
 mod listen;
 mod models;
 mod output;
 mod run;
+mod settings;
 
 pub use captions::{Captions, Channel};
+pub use config::{ConfigArgs, Doctor, Generate, GenerateCommand};
 pub use files::{Tag, Transcribe};
 pub use listen::Listen;
 pub use models::{Models, ModelsAdd, ModelsCommand, ModelsVerify};
-pub use output::{FormatArg, OutputArgs};
+pub use output::{FormatArg, OutputArgs, misuse};
 pub use run::Run;
+pub use settings::{SegmentArgs, SoundArgs};
+
+use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
@@ -40,18 +46,30 @@ pub struct Arguments {
     /// Log errors only
     #[arg(short, long, global = true, help_heading = "Logging")]
     pub quiet: bool,
+    /// File of settings, or 'none' [default: $AURICLE_CONFIG, else auricle/auricle.toml in ~/.config or in /etc]
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
 }
 
 const AFTER_HELP: &str = "'auricle COMMAND --help' teaches a command with examples.";
 
 const AFTER_LONG_HELP: &str = "\
 Begin with:
+  auricle doctor                  whether everything is there, and the microphone hears
   auricle devices                 what there is to listen to
   auricle listen                  captions of the microphone, until Ctrl-C
   auricle transcribe talk.flac    captions of a file, as fast as the machine allows
 
+Settings:
+  Each flag of listen, transcribe and tag has a key of its name in a file,
+  auricle.toml, and a variable, AURICLE_NAME. Flags go before variables, these
+  before the file. --no-NAME turns off what the file turns on.
+  auricle config              what is in force, and from where
+  auricle config --example    a file to begin with
+
 Environment:
-  AURICLE_MODELS       folder of models, before the places looked at by default; 'models add' puts them there
+  AURICLE_CONFIG       the file of settings
+  AURICLE_MODELS       folder of models, looked at first and added to
   AURICLE_ONNXRUNTIME  the ONNX Runtime library, 1.20 or later, or the folder that holds it
   NO_COLOR             no colours
   RUST_LOG             what to log, such as auricle=debug; goes before -v and -q
@@ -68,5 +86,8 @@ pub enum Command {
     /// List the devices there are to listen to
     Devices,
     Models(Models),
+    Doctor(Doctor),
+    Config(ConfigArgs),
     Bench(Bench),
+    Generate(Generate),
 }

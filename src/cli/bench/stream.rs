@@ -23,6 +23,7 @@ pub fn run(arguments: &Stream) -> Result<ExitCode> {
     let material = material(arguments)?;
     super::prepare(&arguments.places)?;
     stop::on_signal(|| {})?;
+    stop::in_order();
     let began = Instant::now();
     runtime::load_library(arguments.run.library.as_deref())?;
     let settings = arguments.engines();

@@ -29,7 +29,7 @@ pub fn run(arguments: &Models) -> Result<ExitCode> {
 }
 
 /// Loads the model as the command that uses it would, which runs it once, and says where it ran.
-fn prove(model: &Model, settings: GraphSettings) -> Result<String, Error> {
+pub(super) fn prove(model: &Model, settings: GraphSettings) -> Result<String, Error> {
     let manifest = model.manifest();
     let ran_with = match (manifest.task, manifest.family) {
         (Task::Transcribe, Family::Moonshine) => Moonshine::load(model, settings).map(|_| settings),

@@ -48,6 +48,7 @@ pub(super) fn status_line(status: &Status, columns: usize) -> Line {
     }
     if let Some(device) = &status.device {
         match status.absence {
+            Some(Absence::Waiting) => add(&mut line, columns, format!("waiting: {device}"), Style::Alert),
             Some(Absence::Paused) => add(&mut line, columns, format!("paused: {device}"), Style::Alert),
             Some(Absence::Lost) => add(&mut line, columns, format!("lost: {device}"), Style::Alert),
             None => add(&mut line, columns, device.clone(), Style::Faint),

@@ -31,7 +31,7 @@ const FALLBACK_SIZE: Size = Size { columns: 80, rows: 24 };
 
 #[derive(Debug)]
 pub(super) struct Terminal {
-    writer: Writer,
+    pub(super) writer: Writer,
     roll: Roll,
     screen: Screen,
     notes: Vec<Line>,
@@ -60,8 +60,10 @@ impl Terminal {
         self.draw_when_due()
     }
 
-    pub(super) fn finish(mut self) -> Result<Reader> {
-        self.finished = true;
+    pub(super) fn finish(&mut self) -> Result<Reader> {
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(Reader::There);
+        }
         let mut rest = std::mem::take(&mut self.notes);
         rest.extend(self.roll.rest());
         let bytes = self.screen.finish(rest, size()).map_err(|error| undrawn(&error))?;
@@ -69,7 +71,7 @@ impl Terminal {
     }
 
     fn draw_when_due(&mut self) -> Result<Reader> {
-        if self.drawn.is_some_and(|drawn| drawn.elapsed() < REDRAW_INTERVAL) {
+        if self.writer.is_behind() || self.drawn.is_some_and(|drawn| drawn.elapsed() < REDRAW_INTERVAL) {
             return Ok(Reader::There);
         }
         self.drawn = Some(Instant::now());
