@@ -300,6 +300,8 @@ fn every_line_of_the_example_is_understood() {
     assert_eq!(home.run(&["config"]).code, Some(0));
     let mut table = None;
     let mut seen = Vec::new();
+    let alerts = lines.iter().position(|line| line == "#[[alert]]").expect("the example has alerts");
+    let (lines, alerts) = lines.split_at(alerts);
     for line in lines {
         if line.starts_with('[') {
             table = Some(line);
@@ -307,9 +309,11 @@ fn every_line_of_the_example_is_understood() {
             if key.starts_with(' ') {
                 continue;
             }
-            home.settings(format!("{}\n{}\n", table.as_deref().unwrap_or_default(), &line[1..]));
-            let command = table.as_deref().map_or("transcribe", |table| table.trim_matches(['[', ']']));
-            let ended = home.run(&["config", command]);
+            home.settings(format!("{}\n{}\n", table.map_or("", String::as_str), &line[1..]));
+            let command = table.map_or("transcribe", |table| table.trim_matches(['[', ']']));
+            // How raw audio is written says nothing of anything else.
+            let raw = ["rate", "channels", "sample-format"].contains(&key);
+            let ended = home.run(if raw { &["config", "listen", "--input", "-"][..] } else { &["config", command] });
             assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{line}");
             assert_eq!(row(&ended, key).1, "auricle.toml:2", "{line}: {ended:?}");
             seen.push(key.to_owned());
@@ -318,6 +322,10 @@ fn every_line_of_the_example_is_understood() {
     for key in ["model", "sounds", "threads", "device", "preset", "partials", "scores", "verbose", "deny-sound"] {
         assert!(seen.iter().any(|seen| seen == key), "{key} is not in the example");
     }
+    let uncommented: Vec<&str> = alerts.iter().map(|line| line.strip_prefix('#').unwrap_or(line)).collect();
+    home.settings(uncommented.join("\n"));
+    let ended = home.run(&["config"]);
+    assert!(ended.lines.iter().any(|line| line == "2 [[alert]] in it."), "{ended:?}");
 }
 
 #[test]
