@@ -313,7 +313,8 @@ fn every_line_of_the_example_is_understood() {
             let command = table.map_or("transcribe", |table| table.trim_matches(['[', ']']));
             // How raw audio is written says nothing of anything else.
             let raw = ["rate", "channels", "sample-format"].contains(&key);
-            let ended = home.run(if raw { &["config", "listen", "--input", "-"][..] } else { &["config", command] });
+            let asked = if raw { vec!["config", "listen", "--input", "-"] } else { vec!["config", command] };
+            let ended = home.run(&asked);
             assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{line}");
             assert_eq!(row(&ended, key).1, "auricle.toml:2", "{line}: {ended:?}");
             seen.push(key.to_owned());

@@ -50,8 +50,8 @@ pub struct Listen {
     /// Channels of raw audio [default: 1]
     #[arg(long, value_name = "N", requires = "input")]
     pub channels: Option<u16>,
-    /// How samples of raw audio are written: u8, s16le, s24le, s32le, f32le [default: s16le]
-    #[arg(long, value_name = "FORMAT", requires = "input")]
+    /// How samples of raw audio are written [default: s16le]
+    #[arg(long, value_name = "u8|s16le|s24le|s32le|f32le", requires = "input")]
     pub sample_format: Option<SampleFormat>,
     /// Fill the terminal: large, calm, with sounds, the level and a pause by key. Another --output can be a file
     #[arg(long)]
