@@ -150,6 +150,27 @@ fn while_files_are_read() {
     }
 }
 
+#[test]
+fn while_a_file_from_a_pipe_comes_no_further() {
+    let voice = std::fs::read(recording("two_cities.wav")).unwrap();
+    let took = SIGNALS.map(|signal| {
+        let (reader, mut writer) = pipe().unwrap();
+        let mut command = auricle();
+        command.args(["transcribe", "--partials", "--format", "jsonl", "-"]);
+        let mut program = Program::start_with(&mut command, Stdio::from(reader));
+        // Some six seconds of 44, and then nothing.
+        writer.write_all(&voice[..600_000]).unwrap();
+        until(&mut program, |event| event["type"] == "caption" && event["state"] == "partial");
+        let (ended, took) = end_by(program, signal);
+        assert_eq!(ended.code, INTERRUPTED, "{}", ended.stderr);
+        let last: Value = serde_json::from_str(ended.lines.iter().rfind(|line| line.contains("\"caption\"")).unwrap()).unwrap();
+        assert_eq!(last["state"], "final", "what was heard is finished");
+        drop(writer);
+        took
+    });
+    assert_soon("waiting for the rest of a file", took);
+}
+
 /// Starts `command` with a standard output that is full and that nobody reads.
 fn unread(command: &mut Command) -> (Child, PipeReader) {
     let (reader, mut writer) = pipe().unwrap();

@@ -5,6 +5,7 @@
 //! or a sound that comes later still is shown later.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use unicode_width::UnicodeWidthStr;
@@ -19,8 +20,8 @@ use super::{Cue, Kind, Piece, cut, lines};
 
 /// A segment is given up when so much audio was heard since its start, milliseconds: its end or its final was missed.
 const LONGEST_SEGMENT_MS: u64 = 60_000;
-/// A tag is shown this long where there is time, milliseconds; the sound may go on.
-const TAG_MS: u64 = 2_000;
+/// A tag is shown at least and at most this long where there is time, milliseconds; the sound may be shorter, or go on.
+const TAG_MS: RangeInclusive<u64> = 1_500..=2_000;
 /// A sound that goes on gets another tag when so much more of it was heard under another label, milliseconds.
 const TOLD_AGAIN_MS: u64 = 2_000;
 /// Missing audio is told from this length on, milliseconds.
@@ -180,8 +181,9 @@ impl Cues {
     /// `text` in brackets, on one line.
     fn tag(&self, text: &str, start_ms: u64, end_ms: u64) -> Item {
         let text = format!("[{}]", lines::clip(text, self.settings.columns - 2));
-        let end_ms = end_ms.clamp(start_ms, start_ms + TAG_MS);
-        let piece = Piece { columns: text.width(), text, start_ms, end_ms, kind: Kind::Tag };
+        let end_ms = end_ms.clamp(start_ms, start_ms + TAG_MS.end());
+        let shown_until = end_ms.max(start_ms + TAG_MS.start());
+        let piece = Piece { columns: text.width(), text, start_ms, end_ms: shown_until, kind: Kind::Tag };
         Item { start_ms, end_ms, sound: None, pieces: vec![piece] }
     }
 

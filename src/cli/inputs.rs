@@ -2,11 +2,17 @@
 //!
 //! In: paths as they were named. Out: inputs in order. Folders are walked by name; links to folders are not followed, so that a walk ends.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use auricle::audio::file::AudioFile;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::stop;
 
 /// Extensions of files in folders that are taken for audio.
 const AUDIO: [&str; 9] = ["wav", "wave", "flac", "mp3", "ogg", "oga", "m4a", "m4b", "mp4"];
@@ -45,7 +51,33 @@ impl Input {
 
     /// Opens it.
     pub fn open(&self) -> auricle::Result<AudioFile> {
-        if self.is_stdin() { AudioFile::from_stream(&self.name(), std::io::stdin()) } else { AudioFile::open(&self.path) }
+        if !self.is_stdin() {
+            return AudioFile::open(&self.path);
+        }
+        let opened = io::stdin().as_fd().try_clone_to_owned();
+        let pipe = opened.map_err(|error| auricle::Error::io("read", Path::new(&self.name()), &error))?;
+        AudioFile::from_stream(&self.name(), UntilStopped(File::from(pipe)))
+    }
+}
+
+/// How often a pipe that gives nothing is left to look whether to stop.
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// A pipe that ends when a signal asks to stop: what was heard until then is finished.
+struct UntilStopped(File);
+
+impl Read for UntilStopped {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if stop::asked() {
+                return Ok(0);
+            }
+            match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&LOOK_EVERY)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return self.0.read(out),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
