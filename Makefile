@@ -142,8 +142,7 @@ microphone: build test-venv test-packages ## how late captions come through capt
 
 soak: build test-venv ## hours of audio as if live: slopes of memory, lag, threads, open files; ARGS="--hours 2"
 	$(call say,soak)
-	@PYTHONPATH=export:benches/accuracy:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/soak/run.py \
-		--format jsonl $(ARGS)
+	@PYTHONPATH=export:benches/accuracy:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/soak/run.py $(ARGS)
 
 lint: packages venv test-venv cargo ## format, clippy, documentation and Python style, all without a warning
 	$(call say,cargo fmt)

@@ -101,6 +101,8 @@ def main() -> None:
         command = [str(arguments.auricle), "listen", "--input", str(audio), "--output", str(events), *options]
         load_before = machine.load()
         samples, code = follow(command, length_s)
+        if not events.is_file():
+            raise SystemExit(f"{' '.join(command)}: ended with {code} before it listened")
         told = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
     stats = [event for event in told if event["type"] == "stats"]
     after = [one for one in samples if one.at_s >= WARM_UP_S] or samples
