@@ -1,10 +1,11 @@
 //! A pause as its user means it: the device is free while it lasts, nothing said before it is lost, and times are true after it.
 
+mod listening;
 mod program;
 mod virtual_microphone;
 mod wav;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -12,34 +13,15 @@ use std::time::{Duration, Instant};
 use auricle::audio::file::AudioFile;
 use auricle::audio::microphone::{Microphone, MicrophoneSettings};
 use auricle::audio::paced;
-use auricle::audio::resample::Resampler;
 use auricle::audio::source::SourceEvent;
-use program::{Program, auricle, recording, words};
+use listening::excerpt;
+use program::{Program, auricle, words};
 use serde_json::Value;
 use virtual_microphone::{VirtualMicrophone, with_virtual_microphone};
 
 /// Seconds of `two_cities.wav` that hold two phrases, and what they are.
 const SHORT_S: f64 = 4.6;
 const BEGINNING: &str = "it was the best of times it was the worst of times";
-
-/// The beginning of `two_cities.wav` as 16-bit mono at 16 kHz, and a second of silence.
-fn excerpt(folder: &Path) -> PathBuf {
-    let mut file = AudioFile::open(recording("two_cities.wav")).unwrap();
-    let mut resampler = Resampler::new(file.format().rate_hz, 512).unwrap();
-    let wanted = (SHORT_S * 16_000.0) as usize;
-    let mut samples: Vec<i16> = Vec::new();
-    while samples.len() < wanted {
-        let block = file.next_block().unwrap().expect("the recording is longer");
-        for block in block.chunks(512) {
-            resampler.process(block, |out| samples.extend(out.iter().map(|sample| (sample * 32_767.0) as i16)));
-        }
-    }
-    samples.truncate(wanted);
-    samples.resize(wanted + 16_000, 0);
-    let path = folder.join("excerpt.wav");
-    std::fs::write(&path, wav::wav(wav::INTEGER, 16, 16_000, 1, &wav::bytes_of(&samples))).unwrap();
-    path
-}
 
 /// How many streams record from the virtual microphone, by its server's own account; that of the microphone on its monitor is
 /// the server's.
@@ -93,7 +75,7 @@ fn finals(events: &[Value]) -> String {
 #[test]
 fn a_signal_closes_the_microphone_and_another_opens_it() {
     with_virtual_microphone("a_signal_closes_the_microphone_and_another_opens_it", |microphone, folder| {
-        let short = excerpt(folder);
+        let short = excerpt(folder, SHORT_S);
         let mut command = auricle();
         command.args(["--quiet", "listen", "--format", "jsonl", "--sounds", "off", "--host", "pulseaudio"]);
         let mut program = Program::start(&mut command);
