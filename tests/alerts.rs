@@ -2,6 +2,9 @@
 
 #![cfg(unix)]
 
+mod program;
+mod wav;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -389,4 +392,37 @@ fn a_session_runs_the_program_and_tells_it_among_its_events() {
     assert_eq!(noted(&noting), ["Smoke alarm (T3 pattern)", "/m/01y3hg"]);
     session.finish().unwrap();
     alerts.finish(Duration::from_secs(2));
+}
+
+#[test]
+fn listen_runs_the_alerts_of_its_settings_and_refuses_wrong_ones_before_it_hears() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let sample = |n: u32| {
+        let time = f64::from(n) / 16_000.0;
+        let on = time % 4.0 < 3.0 && time % 1.0 < 0.5;
+        if on { (3_000.0 * (std::f64::consts::TAU * 3_100.0 * time).sin()) as i16 } else { 0 }
+    };
+    let samples: Vec<i16> = (0..12 * 16_000).map(sample).collect();
+    std::fs::write(at("alarm.wav"), wav::wav(wav::INTEGER, 16, 16_000, 1, &wav::bytes_of(&samples))).unwrap();
+    let noting = noting(folder.path());
+    let listen = |label: &str| {
+        let toml = format!("[[alert]]\nlabel = \"{label}\"\nrun = ['{}', '{{label}}']\n", noting.display());
+        std::fs::write(at("auricle.toml"), toml).unwrap();
+        let mut command = program::auricle();
+        command.arg("--config").arg(at("auricle.toml")).args(["listen", "--format", "jsonl", "--input"]).arg(at("alarm.wav"));
+        program::Program::start(&mut command).finish()
+    };
+    let ended = listen("Smoke alarm (T3 pattern)");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let told: Vec<&String> = ended.lines.iter().filter(|line| line.contains("\"type\":\"alert\"")).collect();
+    assert!(told.len() == 2 && told[0].contains("\"fired\"") && told[1].contains("\"done\""), "{told:?}");
+    assert_eq!(noted(&noting), ["Smoke alarm (T3 pattern)"]);
+
+    let ended = listen("Smoke alarm (T3 patern)");
+    assert_eq!((ended.code, ended.lines.len()), (Some(1), 0), "{ended:?}");
+    assert!(
+        ended.stderr.contains("auricle.toml:2:9: ") && ended.stderr.contains("is it 'Smoke alarm (T3 pattern)'"),
+        "{ended:?}"
+    );
 }

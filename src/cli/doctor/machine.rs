@@ -47,14 +47,17 @@ pub fn processor(report: &mut Report) -> Result<()> {
 pub fn settings(report: &mut Report, reading: &Reading) -> Result<()> {
     match &reading.file {
         Err(wrong) => report.problem("settings", &format!("{}; until then the rest is checked without settings", wrong.0)),
-        Ok(Some(file)) if let Err(error) = file.alerts().settings() => {
-            report.problem("settings", &format!("{error}; until then listen does not begin"))
-        }
-        Ok(Some(file)) => {
-            let count = file.entries.len();
-            let plural = if count == 1 { "" } else { "s" };
-            report.ok("settings", &format!("{}: {count} key{plural}, all understood", file.path.display()))
-        }
+        Ok(Some(file)) => match file.alerts().settings() {
+            Ok(alerts) => {
+                let of = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+                let mut counted = of(file.entries.len(), "key");
+                if !alerts.alerts.is_empty() {
+                    counted.push_str(&format!(" and {}", of(alerts.alerts.len(), "alert")));
+                }
+                report.ok("settings", &format!("{}: {counted}, all understood", file.path.display()))
+            }
+            Err(error) => report.problem("settings", &format!("{error}; until then listen does not begin")),
+        },
         Ok(None) => match reading.search.places.first() {
             Some(place) => report.ok("settings", &format!("no file, as by default; it would be {}", place.display())),
             None => report.ok("settings", &format!("no file, as {} says", reading.search.named_by.unwrap_or("--config"))),
