@@ -13,7 +13,7 @@ import soundfile
 from alarms import T3, T4, Rhythm, beeps, music, others, partials, sounded
 from auricle import Auricle, Event
 from clips import SAMPLE_RATE_HZ, Samples
-from material import coloured, talk
+from ingredients import coloured, talk
 from rooms import convolve, room
 from score import rate
 from timeline import LEVEL_DBFS, QUIET_DBFS

@@ -20,7 +20,7 @@ import choose
 import machine
 import numpy as np
 from auricle import Auricle, Failed
-from material import clips, speech
+from ingredients import clips, speech
 from measure import Judged, Written, at, section, total, written
 from outline import Outline
 from score import Was, rate, spread

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from clips import SAMPLE_RATE_HZ, Samples
-from material import MADE, NATURE, Clip, coloured, outdoors, speech, spoken, talk, to_level
+from ingredients import MADE, NATURE, Clip, coloured, outdoors, speech, spoken, talk, to_level
 
 LEVEL_DBFS = -26.0
 """Active RMS of every sound, and of speech that is alone."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from alarms import T3, T4, beeps, music, others, partials, sounded
 from clips import SAMPLE_RATE_HZ, rms
-from material import audible, coloured, to_level
+from ingredients import audible, coloured, to_level
 from measure import with_thresholds
 from outline import Outline
 from score import Tally, Told, Was, judged, onsets, rate, spread, tally, told
@@ -117,7 +117,7 @@ def test_coloured_noise_falls_as_its_name_says() -> None:
 
 
 def test_clips_lie_where_the_truth_says_and_rain_never_over_rain() -> None:
-    from material import Clip
+    from ingredients import Clip
 
     clips = [Clip(str(k), label, np.ones(SAMPLE_RATE_HZ)) for label in ("rain", "dog") for k in range(20)]
     groups = _groups(clips, "noise", np.random.default_rng(0))
