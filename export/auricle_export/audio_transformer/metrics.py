@@ -31,7 +31,7 @@ class Spread(NamedTuple):
 
 
 def average_precision(truth: npt.ArrayLike, scores: npt.ArrayLike) -> float:
-    """Area under the steps of precision over recall, 0 to 1, of truth [n] (boolean) and scores [n]; NaN if none is true.
+    """Area under the steps of precision over recall, 0 to 1, of truth [n] (boolean) and scores [n]; NaN if none is so.
 
     The sum over thresholds of precision times the recall gained there, with nothing interpolated, as scikit-learn's
     `average_precision_score`. Equal scores pass a threshold together, so that the order of clips decides nothing.
