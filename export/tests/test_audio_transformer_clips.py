@@ -100,7 +100,11 @@ def test_fsd50k_may_lack_a_part(fsd50k: Path, part: str) -> None:
         ("dev.csv", "fname,labels,mids,split\n64760,Dog,/m/0bt9lr,test\n", r"dev\.csv:2: split 'test'"),
         ("dev.csv", "fname,labels,mids,split\n64760,Dog,,train\n", r"dev\.csv:2: mids '' are not in"),
         ("dev.csv", 'fname,labels,mids,split\n64760,"Dog,/m/0bt9lr,train\n', r"dev\.csv:2: cannot be read"),
-        ("dev.csv", "fname,labels,mids,split\n7,Dog,/m/0bt9lr,train\n", r"dev\.csv:2: .*7\.wav is missing"),
+        (
+            "dev.csv",
+            "fname,labels,mids,split\n7,Dog,/m/0bt9lr,train\n",
+            r"dev\.csv:2: 'FSD50K\.dev_audio/7\.wav' is missing",
+        ),
         ("dev.csv", "fname,labels,mids,split\n", r"dev\.csv: lists no clip"),
         ("dev.csv", "", r"dev\.csv: lists no clip"),
         ("eval.csv", "fname,labels,mids\n64760,Dog,/m/0bt9lr\n", r"eval\.csv:2: recording '64760' is in fold eval and"),
@@ -155,9 +159,9 @@ def test_our_layout_puts_esc_first_and_knows_which_takes_are_of_one_recording(tm
         (["audio/a.flac\tdog, rain\t1\tx\tCC0"], r"clips\.tsv:2: label ' rain' is no name"),
         (["audio/a.flac\tdog,dog\t1\tx\tCC0"], r"clips\.tsv:2: 'audio/a\.flac' has a label twice"),
         (["audio/a.flac\tdog\t../1\tx\tCC0"], r"clips\.tsv:2: fold '\.\./1' is neither"),
-        (["missing.flac\tdog\t1\tx\tCC0"], r"clips\.tsv:2: .*missing\.flac is missing"),
+        (["missing.flac\tdog\t1\tx\tCC0"], r"clips\.tsv:2: 'missing\.flac' is missing"),
         (["x" * 5_000 + "\tdog\t1\tx\tCC0"], r"clips\.tsv:2: .*cannot be used"),
-        (["clips.tsv/a\tdog\t1\tx\tCC0"], r"clips\.tsv:2: .*clips\.tsv/a is missing"),
+        (["clips.tsv/a\tdog\t1\tx\tCC0"], r"clips\.tsv:2: 'clips\.tsv/a' is missing"),
         (
             ["audio/1-9-A-0.flac\tdog\t1\tx\tCC0", "audio/2-9-B-0.flac\tdog\t2\tx\tCC0"],
             r"clips\.tsv:3: recording '9' is in fold 2 and in fold 1",
@@ -171,14 +175,15 @@ def test_a_hostile_listing_is_refused_by_line(tmp_path: Path, lines: list[str], 
             tone(tmp_path / line.split("\t")[0])
     text = "\n".join(["path\tlabel\tfold\tsource\tlicence", *lines]) + "\n"
     (tmp_path / "clips.tsv").write_text(text, encoding="utf-8")
-    with pytest.raises(CollectionError, match=message):
+    with pytest.raises(CollectionError, match=message) as refused:
         clips.read(tmp_path)
+    assert len(str(refused.value)) < 600, "a message is read by people"
 
 
 def test_an_empty_file_a_wrong_heading_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     own(tmp_path, "audio/a.flac\tdog\t1\tx\tCC0")
     (tmp_path / "audio/a.flac").write_bytes(b"")
-    with pytest.raises(CollectionError, match=r"a\.flac is empty"):
+    with pytest.raises(CollectionError, match=r"a\.flac' is empty"):
         clips.read(tmp_path)
     own(tmp_path, "audio/a.flac\tdog\t1\tx", heading="path\tlabel\tfold\tpath")
     with pytest.raises(CollectionError, match=r"clips\.tsv:1: no column, or several: 'path', 'source', 'licence'"):

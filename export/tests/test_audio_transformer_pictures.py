@@ -34,12 +34,14 @@ def made_counts(classes: int, seed: int = 1) -> np.ndarray:
     return rng.multinomial(12, np.full(classes, 1 / classes), size=classes) + np.diag(rng.integers(10, 40, classes))
 
 
-def three_pictures() -> dict[str, str]:
+def every_picture() -> dict[str, str]:
     steps = np.arange(0, 9_000, 5)
     near = {f"a run with quite a long name {k}": (steps, 1.0 - np.exp(-steps / (900 + k))) for k in range(6)}
     return {
         "ten classes": pictures.confusion(made_counts(10), NAMES, "Ten classes"),
         "two classes": pictures.confusion(np.array([[3, 1], [0, 0]]), ["a", "b"], "Two classes"),
+        "twenty classes": pictures.confusion(made_counts(20), [name * 2 for name in NAMES] * 2, "Twenty"),
+        "thirty classes": pictures.confusion(made_counts(30), NAMES * 3, "Thirty"),
         "sixty classes": pictures.confusion(made_counts(60), [f"class {k}" for k in range(60)], "Sixty"),
         "curves": pictures.curves(near, "Accuracy", "steps of 64 chunks", "share of clips", (0.0, 1.0)),
         "filters": pictures.filters(made_filters(2_048), "Filters"),
@@ -49,7 +51,7 @@ def three_pictures() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, str]:
-    return three_pictures()
+    return every_picture()
 
 
 def texts(svg: str) -> list[tuple[str, float, float, float, float, float]]:
@@ -71,7 +73,7 @@ def test_every_picture_is_well_formed_small_and_the_same_each_time(drawn: dict[s
         root = ElementTree.fromstring(svg)
         assert root.tag == f"{SVG}svg" and root.get("width") == "900" and root.get("aria-label"), name
         assert len(svg.encode()) < 200_000, name
-    assert three_pictures() == drawn
+    assert every_picture() == drawn
 
 
 def test_every_class_of_colour_has_a_light_and_a_dark_value(drawn: dict[str, str]) -> None:
@@ -81,6 +83,8 @@ def test_every_class_of_colour_has_a_light_and_a_dark_value(drawn: dict[str, str
         light, dark = re.search(
             r"<style>(.*?)@media \(prefers-color-scheme: dark\) \{(.*)\}\s*</style>", svg, re.S
         ).groups()
+        for theme in (light, dark):  # small numbers on strong cells are both: the later rule holds
+            assert theme.index(".small {") < theme.index(".over {")
         used = {kind for each in re.findall(r' class="([^"]*)"', svg) for kind in each.split()}
         assert used <= coloured | {"title", "line", "dash"}, name
         for kind in used:

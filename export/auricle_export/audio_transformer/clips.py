@@ -205,9 +205,10 @@ class _Clips:
         try:
             size = file.stat().st_size if file.is_file() else None
         except OSError as error:
-            raise row.wrong(f"{file} cannot be used: {error}") from error
+            raise row.wrong(f"path {_shown(path)} cannot be used: {error.strerror}") from error
         if not size:
-            raise row.wrong(f"{file} is {'missing' if size is None else 'empty'}", "fetch it, or leave the line out")
+            said = f"{_shown(path)} is {'missing' if size is None else 'empty'}"
+            raise row.wrong(said, "fetch it, or leave the line out")
         self._clips[relative] = Clip(file, tuple(sorted(labels)), fold, source)
 
     def all(self) -> tuple[Clip, ...]:
@@ -269,7 +270,7 @@ def _fsd50k(folder: Path) -> tuple[tuple[Label, ...], tuple[Clip, ...]]:
         index, name, mid = row.fields["index"], row.fields["label"], row.fields["mid"]
         if index != str(len(labels)):
             raise row.wrong(f"index {_shown(index)}, expected {len(labels)}", "fetch the listing again")
-        if not name.isprintable() or not mid.startswith("/") or mid in number:
+        if not name.isprintable() or not mid.startswith("/") or len(name + mid) > 160 or mid in number:
             raise row.wrong(f"{_shown(mid)} is no id of a class, or is listed twice", "fetch the listing again")
         number[mid] = len(labels)
         labels.append(Label(mid, name))

@@ -39,9 +39,10 @@ EXAMPLES = (6, 4)
 
 _LIGHT = """\
 text { font: 13px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1b1f24; }
-.page { fill: #ffffff; } .title { font-size: 15px; font-weight: 600; } .soft { fill: #5c6670; } .over { fill: #ffffff; }
-.small { font-size: 11px; fill: #5c6670; } .grid { stroke: #dfe3e8; } .axis { stroke: #5c6670; }
+.page { fill: #ffffff; } .title { font-size: 15px; font-weight: 600; } .soft { fill: #5c6670; }
+.small { font-size: 11px; fill: #5c6670; } .over { fill: #ffffff; }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; } .dash { stroke-dasharray: 5 4; }
+.grid { stroke: #dfe3e8; } .axis { stroke: #5c6670; }
 .thin { fill: none; stroke: #1b1f24; stroke-linejoin: round; } .heat { fill: #08344f; }
 .right { fill: #0072b2; } .wrong { fill: #d55e00; } .c0 { stroke: #0072b2; } .c1 { stroke: #d55e00; }
 .c2 { stroke: #009e73; } .c3 { stroke: #a8579b; } .c4 { stroke: #8a6d00; } .c5 { stroke: #5c6670; }
@@ -114,7 +115,7 @@ def confusion(counts: npt.ArrayLike, names: Sequence[str], title: str) -> str:
         share, x, y = matrix[i, j] / rows[i], left + j * cell, top + i * cell
         drawing.box("right" if i == j else "wrong", (x + 0.5, y + 0.5), cell - 1.0, cell - 1.0, 0.08 + 0.92 * share)
         if cell >= 15.0:
-            kind = ("over" if share > 0.5 else "") + (" small" if small else "")
+            kind = ("over" if share > 0.45 else "") + (" small" if small else "")
             drawing.text(kind.strip(), (x + cell / 2.0, y + cell / 2.0 + 4.5), str(matrix[i, j]), "middle")
     kind = "small" if small else ""
     for k, name in enumerate(shown):
