@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "moonshine": "auricle_export.moonshine",
+    "whisper": "auricle_export.whisper",
     "yamnet": "auricle_export.yamnet_export",
 }
 """A family's name, as manifests have it, and its module, which offers what `exported.Family` says."""

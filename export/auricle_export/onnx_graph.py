@@ -82,6 +82,27 @@ class Quantised:
         return Quantised(self.values[:, order], self.scale[order], self.zero_point[order])
 
 
+@dataclass(frozen=True, slots=True)
+class Unrounded:
+    """Weights as a source that is not quantised has them, [inputs, outputs]."""
+
+    values: npt.NDArray[np.float32]
+
+    def floats(self) -> npt.NDArray[np.float32]:
+        """The weights."""
+        return self.values
+
+    def rounded(self) -> Quantised:
+        """The nearest 8-bit integers, one scale an output, by which its largest weight is 127 or -127."""
+        largest = np.abs(self.values).max(axis=0)
+        scale = (np.where(largest > 1e-30, largest, 1.0) / np.float32(127)).astype(np.float32)
+        return Quantised(np.rint(self.values / scale).astype(np.int8), scale, np.zeros(scale.size, np.int8))
+
+
+Weights = Quantised | Unrounded
+"""Of a product. In int8 they must be rounded."""
+
+
 class GraphWriter:
     """One graph as it is written. Values are named by scope: `layers.0.mlp.fc1`."""
 
@@ -212,10 +233,12 @@ class Products:
             self._rounded[normed] = (self._planes(normed, name, 1), None, step)
         return normed
 
-    def constant(self, weights: Quantised, name: str) -> str:
+    def constant(self, weights: Weights, name: str) -> str:
         """Write the weights alone, as this precision stores them; `product` takes what it returns."""
         label = f"{name.removeprefix('=')}.weight"
         if self._precision == "int8":
+            if not isinstance(weights, Quantised):
+                raise ValueError(f"{label}: an int8 product takes weights that are rounded")
             return self._writer.constant(label, weights.values)
         floats = weights.floats()
         return self._writer.constant(label, floats.astype(np.float16) if self._precision == "fp16" else floats)
@@ -223,7 +246,7 @@ class Products:
     def product(
         self,
         activations: str,
-        weights: Quantised,
+        weights: Weights,
         name: str,
         constant: str | None = None,
         shape: Shape | None = None,

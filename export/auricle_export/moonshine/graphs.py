@@ -16,60 +16,29 @@ the longest are filled up, and the mask, added to the scores of the attention to
 piece's own and -inf where it is not.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import onnx
-from onnx import TensorProto
 
+from auricle_export.attention_graph import FLOAT, INT64, AttentionWriter, Heads
 from auricle_export.moonshine.weights import DecoderLayer, EncoderLayer, Floats, Moonshine
-from auricle_export.onnx_graph import GraphWriter, Precision, Products, Quantised, Shape
+from auricle_export.onnx_graph import Precision, Quantised
 
-FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 NORM_EPSILON = 1e-5
 LAST = np.iinfo(np.int64).max
 """Where a slice ends that goes to the end."""
-Heads = Sequence[tuple[int, int]]
-"""Layer and head of the cross-attention, from 0."""
 
 
-class Writer:
-    """What the graphs have in common: norms, products, attention, rotation."""
+class Writer(AttentionWriter):
+    """What Moonshine's graphs have in common: norms, rotation, heads made of turned products."""
 
     def __init__(self, name: str, model: Moonshine, precision: Precision, rows: str | None = None) -> None:
         """Start a graph. `rows`: see `Products`."""
-        self.graph = GraphWriter(name)
-        self.products = Products(self.graph, precision, rows)
-        self.precision = precision
+        super().__init__(name, model.hidden, model.heads, precision, rows)
         self.model = model
-        self.lines: str | None = None
-        """The shape [batch, tokens] of rows that lie one after the other, [1, batch x tokens, ...], where they do."""
-        self._shapes: dict[tuple[int, ...], Shape] = {}
-
-    def ints(self, *values: int) -> str:
-        """A constant vector of integers, shared by all who need the same."""
-        return self.graph.shared(f"ints.{'_'.join(str(value) for value in values)}", np.array(values, np.int64))
-
-    def number(self, name: str, value: float) -> str:
-        """A constant scalar, shared."""
-        return self.graph.shared(name, np.array(value, np.float32))
 
     def norm(self, states: str, weight: Floats, name: str) -> str:
         """Layer normalisation, for products to read."""
         return self.products.normed(states, weight, NORM_EPSILON, name)
-
-    def add(self, states: str, bias: Floats, name: str) -> str:
-        """Add a bias."""
-        return self.graph.node("Add", [states, self.graph.constant(f"{name}.bias", bias)], name)
-
-    def gelu(self, states: str, name: str) -> str:
-        """Gaussian error linear unit, by the error function; ONNX Runtime makes one operator of it."""
-        graph = self.graph
-        divided = graph.node("Div", [states, self.number("root_of_two", np.sqrt(2))], f"{name}.divided")
-        error = graph.node("Erf", [divided], f"{name}.erf")
-        raised = graph.node("Add", [error, self.number("one", 1)], f"{name}.raised")
-        weighed = graph.node("Mul", [states, raised], f"{name}.weighed")
-        return graph.node("Mul", [weighed, self.number("half", 0.5)], name)
 
     def rotation(self, positions: str) -> tuple[str, str]:
         """Cosines and sines [positions, width] of the positions i64 [positions].
@@ -100,27 +69,6 @@ class Writer:
         across = graph.node("Mul", [swapped, rotation[1]], f"{name}.across")
         return graph.node("Add", [straight, across], name)
 
-    def laid_out(self, *last: int) -> Shape:
-        """[batch, tokens, *last], for rows that lie one after the other."""
-        if self.lines is None:
-            raise ValueError("rows do not lie one after the other in this graph")
-        if last not in self._shapes:
-            name = f"=lines.{'_'.join(str(size) for size in last)}"
-            shape = self.graph.node("Concat", [self.lines, self.ints(*last)], name, axis=0)
-            self._shapes[last] = Shape(shape, ("batch", "tokens", *last))
-        return self._shapes[last]
-
-    def by_head(self, states: str, weights: Quantised, heads: int, names: tuple[str, str]) -> str:
-        """The product, named first, as [batch, heads, positions, width], named second."""
-        product, name = names
-        if self.lines is None:
-            together = self.products.product(states, weights, product)
-            shape = self.ints(0, 0, heads, self.model.width)
-            apart = self.graph.node("Reshape", [together, shape], f"{name}.apart")
-        else:
-            apart = self.products.product(states, weights, product, shape=self.laid_out(heads, self.model.width))
-        return self.graph.node("Transpose", [apart], name, perm=[0, 2, 1, 3])
-
     def self_attention(
         self, states: str, layer: EncoderLayer | DecoderLayer, rotation: tuple[str, str]
     ) -> tuple[str, str, str]:
@@ -139,21 +87,6 @@ class Writer:
         turned = self.rotated(turning, rotation, "turned")
         query, key = graph.nodes("Split", [turned, self.ints(count, count)], ["query", "key"], axis=1)
         return query, key, value
-
-    def attended(self, query: str, key: str, value: str, mask: str | None) -> tuple[str, str]:
-        """The values weighed, as states are laid out, and the weights, [batch, heads, positions, keys]."""
-        graph = self.graph
-        across = graph.node("Transpose", [key], "key_across", perm=[0, 1, 3, 2])
-        scores = graph.node("MatMul", [query, across], "scores")
-        if mask is not None:
-            scores = graph.node("Add", [scores, mask], "masked")
-        weights = graph.node("Softmax", [scores], "weights", axis=-1)
-        weighed = graph.node("MatMul", [weights, value], "weighed")
-        joined = graph.node("Transpose", [weighed], "joined", perm=[0, 2, 1, 3])
-        if self.lines is None:
-            return graph.node("Reshape", [joined, self.ints(0, 0, self.model.hidden)], "context"), weights
-        context = graph.node("Reshape", [joined, self.ints(1, -1, self.model.hidden)], "context")
-        return graph.sized(context, FLOAT, [1, "rows", self.model.hidden]), weights
 
 
 def stem(model: Moonshine, precision: Precision) -> onnx.ModelProto:
@@ -291,9 +224,8 @@ def step(model: Moonshine, precision: Precision, alignment_heads: Heads) -> onnx
     writer.lines = graph.node("Shape", [tokens], "lines")
     table = writer.products.constant(model.projection, "logits")
     states = _embedded(writer, tokens, table)
-    positions, mask = _positions(writer, tokens, past[0][0])
+    positions, mask = writer.positions(tokens, past[0][0])
     rotation = writer.rotation(positions)
-    aligned: list[str] = []
     for index, layer in enumerate(model.decoder):
         past_key, past_value, cross_key, cross_value = past[index]
         with graph.scope(f"layers.{index}.self_attn"):
@@ -308,9 +240,7 @@ def step(model: Moonshine, precision: Precision, alignment_heads: Heads) -> onnx
             normed = writer.norm(states, layer.cross_norm, "norm")
             query = writer.by_head(normed, _for_softmax(layer.cross_query, model), model.heads, ("q", "query"))
             context, weights = writer.attended(query, cross_key, cross_value, encoder_mask)
-            chosen = [head for of_layer, head in alignment_heads if of_layer == index]
-            if chosen:
-                aligned.append(graph.node("Gather", [weights, writer.ints(*chosen)], "aligned", axis=1))
+            writer.align(weights, index, alignment_heads)
             projected = writer.products.product(context, layer.cross_out, "out")
             states = graph.node("Add", [states, projected], "residual")
         with graph.scope(f"layers.{index}.mlp"):
@@ -321,12 +251,7 @@ def step(model: Moonshine, precision: Precision, alignment_heads: Heads) -> onnx
     for index in range(len(model.decoder)):
         for what in ("key", "value"):
             graph.output(f"present.{index}.decoder.{what}", FLOAT, ["batch", model.heads, "present", model.width])
-    # Layers come in their order, heads within one in the order asked for; the output has all in the order asked for.
-    joined = graph.node("Concat", aligned, "alignment.layers", axis=1) if len(aligned) > 1 else aligned[0]
-    come = sorted(range(len(alignment_heads)), key=lambda place: alignment_heads[place][0])
-    order = writer.ints(*(come.index(place) for place in range(len(come))))
-    graph.node("Gather", [joined, order], "=cross_attention", axis=1)
-    graph.output("cross_attention", FLOAT, ["batch", len(alignment_heads), "tokens", "frames"])
+    writer.show(alignment_heads)
     return graph.finish()
 
 
@@ -345,24 +270,6 @@ def _embedded(writer: Writer, tokens: str, table: str) -> str:
         zero, scale = weights.zero_point[:1].astype(np.float32), weights.scale[:1]
         centred = graph.node("Sub", [single, graph.constant("zero_point", zero)], "centred")
         return graph.node("Mul", [centred, graph.constant("scale", scale)], "states")
-
-
-def _positions(writer: Writer, tokens: str, past_key: str) -> tuple[str, str]:
-    """Positions i64 [tokens], and the mask f32 [tokens, past + tokens] that hides what comes later."""
-    graph = writer.graph
-    with graph.scope("positions"):
-        zero, one = (graph.shared(f"int.{value}", np.array(value, np.int64)) for value in (0, 1))
-        count = graph.node("Squeeze", [graph.node("Shape", [tokens], "shape", start=1, end=2), writer.ints(0)], "count")
-        length = graph.node("Shape", [past_key], "past_shape", start=2, end=3)
-        first = graph.node("Squeeze", [length, writer.ints(0)], "first")
-        last = graph.node("Add", [first, count], "last")
-        queries = graph.sized(graph.node("Range", [first, last, one], "queries"), INT64, ["tokens"])
-        keys = graph.sized(graph.node("Range", [zero, last, one], "keys"), INT64, ["present"])
-        column = graph.node("Unsqueeze", [queries, writer.ints(1)], "column")
-        later = graph.node("Greater", [keys, column], "later")
-        hidden = graph.constant("hidden", np.array(-np.inf, np.float32))
-        mask = graph.node("Where", [later, hidden, writer.number("nothing", 0)], "mask")
-        return queries, mask
 
 
 def _gated(writer: Writer, states: str, layer: DecoderLayer) -> str:

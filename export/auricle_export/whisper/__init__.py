@@ -1,0 +1,95 @@
+"""Whisper's exporter: in comes a folder of weights and `tokenizer.json`, out go three graphs and the tokenizer.
+
+`weights` reads any of three forms (`ctranslate2`, `safetensors`, `checkpoint`) into the reference's names, `graphs`
+writes the graphs, `features` makes the log-mel, `tokenizer` spells tokens, `decode` runs the graphs, `reference` is the
+definition in numpy and `model` in PyTorch, `parity` compares. What each graph takes and gives is said in `graphs`.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from auricle_export.exported import Exported, ExportError, source_files
+from auricle_export.onnx_graph import IR_VERSION, MINIMUM_ORT, OPSET, Precision, write
+from auricle_export.whisper import dimensions, features, graphs, weights
+from auricle_export.whisper.decode import Rules
+from auricle_export.whisper.parity import compare
+from auricle_export.whisper.tokenizer import Tokenizer
+
+ROLES = ("encoder", "cross_kv", "step")
+LANGUAGE = "en"
+"""What a model of many languages is compared in."""
+
+
+def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> Exported:
+    """Export the weights in `source` into the folder `work`, and compare the graphs with the definition on `audio`.
+
+    Same source, precision and packages, same bytes. `ExportError` where the source is not Whisper's.
+    """
+    if precision not in get_args(Precision):
+        raise ExportError(f"precision is {precision!r}, expected one of {', '.join(get_args(Precision))}")
+    chosen: Precision = precision  # type: ignore[assignment]
+    spelling = source_files(source, (weights.TOKENIZER_FILE,))[0]
+    model = weights.read(source)
+    tokens = Tokenizer(spelling, model.dims)
+    rules = rules_of(model, tokens)
+    write(graphs.encoder(model, chosen), work / "encoder.onnx")
+    write(graphs.cross_kv(model, chosen), work / "cross_kv.onnx")
+    write(graphs.step(model, chosen, model.alignment_heads), work / "step.onnx")
+    shutil.copyfile(spelling, work / weights.TOKENIZER_FILE)
+    return Exported(
+        files=(
+            *((role, work / f"{role}.onnx") for role in ROLES),
+            ("tokenizer", work / weights.TOKENIZER_FILE),
+        ),
+        sections={"whisper": _section(model, tokens, rules)},
+        task="transcribe",
+        sample_rate_hz=features.SAMPLE_RATE_HZ,
+        opset=OPSET,
+        ir_version=IR_VERSION,
+        minimum_ort=MINIMUM_ORT,
+        parameters=dimensions.parameters(model.dims),
+        parity=compare(model, work, rules, chosen, audio),
+        inputs=(*model.files, spelling),
+    )
+
+
+def rules_of(model: weights.Whisper, tokens: Tokenizer) -> Rules:
+    """How text is read greedily, without timestamps: by the lists of the source, else by the reference's."""
+    special = tokens.special
+    language = [special.start + 1 + special.languages.index(LANGUAGE)] if special.languages else []
+    task = [special.transcribe] if special.languages else []
+    suppress = tokens.suppressed() if model.suppress is None else model.suppress
+    first = tokens.suppressed_first() if model.suppress_first is None else model.suppress_first
+    return Rules(
+        prompt=(special.start, *language, *task, special.no_timestamps),
+        end=special.end,
+        # Without timestamps the prompt rules them out; a reading has none.
+        suppress=(*suppress, *range(special.no_timestamps, model.dims.n_vocab)),
+        suppress_first=first,
+        most=model.dims.n_text_ctx // 2,
+    )
+
+
+def _section(model: weights.Whisper, tokens: Tokenizer, rules: Rules) -> dict[str, object]:
+    """What the runtime needs to know, in the manifest's section."""
+    dims, special = model.dims, tokens.special
+    return {
+        "mels": dims.n_mels,
+        "audio_frames": dims.n_audio_ctx,
+        "text_tokens": dims.n_text_ctx,
+        "vocabulary": dims.n_vocab,
+        "start_token": special.start,
+        "end_token": special.end,
+        "translate_token": special.translate,
+        "transcribe_token": special.transcribe,
+        "previous_token": special.previous,
+        "no_speech_token": special.no_speech,
+        "no_timestamps_token": special.no_timestamps,
+        "first_timestamp_token": special.first_timestamp,
+        "languages": list(special.languages),
+        "suppress": [token for token in rules.suppress if token < special.no_timestamps],
+        "suppress_first": list(rules.suppress_first),
+        "word_times": {"heads": [list(head) for head in model.alignment_heads]},
+    }
