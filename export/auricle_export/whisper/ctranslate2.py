@@ -118,7 +118,11 @@ class _Model:
         return dims, {name: made[name] for name in wanted}
 
     def _dimensions(self) -> ModelDimensions:
-        convolution = self._shape("encoder/conv1/weight", 3)
+        convolution = self._variable("encoder/conv1/weight").shape
+        if len(convolution) == 2:
+            convolution = (convolution[0], convolution[1] // 3, 3)
+        if len(convolution) != 3:
+            raise ExportError(f"{self.path}: encoder/conv1/weight has the shape {list(convolution)}, expected 3 axes")
         audio = self._shape("encoder/position_encodings/encodings", 2)
         text = self._shape("decoder/position_encodings/encodings", 2)
         vocabulary = self._shape("decoder/embeddings/weight", 2)

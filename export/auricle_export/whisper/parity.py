@@ -36,7 +36,8 @@ def compare(
     """Compare logits, attention and tokens chosen with the definition's, and one call with as many as tokens."""
     if not audio:
         raise ExportError("an export of Whisper is compared on real speech; name 16 kHz WAV files with --audio")
-    reference, export = Reference(model), Decoder(work)
+    # Whole 30 s in double precision take many seconds; single is fine enough for what has rounded its weights.
+    reference, export = Reference(model, np.float64 if precision == "fp32" else np.float32), Decoder(work)
     figures: list[Parity] = []
     for path in audio:
         samples, frames = wav.read(path), model.dims.n_audio_ctx
