@@ -15,6 +15,7 @@ from auricle_export.onnx_graph import (
     GraphWriter,
     Products,
     Quantised,
+    Unrounded,
 )
 from onnx import TensorProto, helper
 
@@ -246,3 +247,22 @@ def test_a_name_is_given_once() -> None:
     with writer.scope("other"):
         assert writer.node("Neg", ["x"], "minus") == "other.minus"
     assert writer.shared("one", np.ones(1)) == writer.shared("one", np.ones(1)) == "one"
+
+
+def test_floats_are_rounded_by_half_a_step_at_most() -> None:
+    """One scale an output; an output without weights stays without, and no byte is -128."""
+    rng = np.random.default_rng(8)
+    plain = (rng.normal(0, 1, (INPUTS, OUTPUTS)) * 10.0 ** rng.uniform(-4, 2, OUTPUTS)).astype(np.float32)
+    plain[:, 3] = 0
+    rounded = Unrounded(plain).rounded()
+    step = np.abs(plain).max(axis=0) / 127
+    assert (np.abs(rounded.floats() - plain) <= step / 2 * 1.001).all()
+    assert np.abs(rounded.values.astype(int)).max() == 127
+    assert not rounded.values[:, 3].any()
+    assert not rounded.zero_point.any()
+
+
+def test_int8_takes_no_floats() -> None:
+    writer = GraphWriter("products")
+    with pytest.raises(ValueError, match=r"y\.weight: an int8 product takes weights that are rounded"):
+        Products(writer, "int8").constant(Unrounded(np.ones((2, 2), np.float32)), "y")

@@ -86,7 +86,7 @@ def _tensors(archive: zipfile.ZipFile, path: Path) -> tuple[ModelDimensions, dic
         raise ExportError(f"{path}: has no 'dims'; a checkpoint of openai-whisper has 'dims' and 'model_state_dict'")
     if strange := [name for name, size in table["dims"].items() if type(size) is not int]:
         raise ExportError(f"{path}: dims: {strange[0]} is not a whole number")
-    dims = checked(table["dims"], f"{path}: dims")
+    dims = checked(table["dims"], f"{path}: dims", path.stat().st_size)
     state = table.get("model_state_dict")
     if not isinstance(state, dict):
         raise ExportError(f"{path}: has no 'model_state_dict'")

@@ -138,7 +138,7 @@ class _Model:
             "n_text_head": self._scalar("decoder/num_heads"),
             "n_text_layer": self._layers("decoder"),
         }
-        return checked(sizes, str(self.path))
+        return checked(sizes, str(self.path), self.path.stat().st_size)
 
     def _layers(self, side: str) -> int:
         found = {name.split("/")[1] for name in self.variables if name.startswith(f"{side}/layer_")} - {"layer_norm"}

@@ -21,8 +21,6 @@ LARGEST = {
     "n_text_layer": 1 << 7,
 }
 """No Whisper comes near these; a file that says more is wrong, and is not worth the memory."""
-LARGEST_VALUES = 1 << 32
-"""Numbers in all tensors together; the largest Whisper has 1.5 x 2^30."""
 SPECIAL_TOKENS = 1_607
 """Tokens beyond those of text, in a vocabulary of one language; every further language has one more."""
 ENGLISH_VOCABULARY = 51_864
@@ -58,10 +56,11 @@ class ModelDimensions:
         return self.n_vocab - 51_765 - int(self.is_multilingual)
 
 
-def checked(sizes: Mapping[str, object], where: str) -> ModelDimensions:
+def checked(sizes: Mapping[str, object], where: str, available_bytes: int) -> ModelDimensions:
     """Make dimensions of sizes by name; `ExportError` names `where` they stand, the size that is wrong, and its bound.
 
-    Sizes are refused that no Whisper has, and together more numbers than the largest has several times over.
+    Sizes are refused that no Whisper has, and such as make more numbers than the file of weights has bytes: every
+    number takes one at least, so whatever else a file claims, reading it takes no more than four times its length.
     """
     names = [field.name for field in fields(ModelDimensions)]
     for name in names:
@@ -79,8 +78,8 @@ def checked(sizes: Mapping[str, object], where: str) -> ModelDimensions:
         raise ExportError(
             f"{where}: n_audio_state is {dims.n_audio_state} and n_text_state {dims.n_text_state}, expected the same"
         )
-    if (count := parameters(dims)) > LARGEST_VALUES:
-        raise ExportError(f"{where}: these sizes make {count} numbers, expected at most {LARGEST_VALUES}")
+    if (count := parameters(dims) + dims.n_audio_ctx * dims.n_audio_state) > available_bytes:
+        raise ExportError(f"{where}: these sizes make {count} numbers, and the weights have {available_bytes} bytes")
     return dims
 
 
@@ -107,12 +106,12 @@ def shapes(dims: ModelDimensions) -> dict[str, tuple[int, ...]]:
 
 
 def parameters(dims: ModelDimensions) -> int:
-    """Trained numbers; the encoder's positions are sines that nobody trained, and count as the reference counts them.
+    """Trained numbers: all but the encoder's positions, which are sines.
 
     Computed from the sizes alone, so that it can be known before there is a table of names.
     """
     audio, text = dims.n_audio_state, dims.n_text_state
-    encoder = 3 * audio * (dims.n_mels + audio) + 2 * audio + dims.n_audio_ctx * audio + 2 * audio
+    encoder = 3 * audio * (dims.n_mels + audio) + 2 * audio + 2 * audio
     encoder += dims.n_audio_layer * _block_values(audio, cross=False)
     decoder = (dims.n_vocab + dims.n_text_ctx) * text + 2 * text
     return encoder + decoder + dims.n_text_layer * _block_values(text, cross=True)

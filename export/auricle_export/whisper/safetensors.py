@@ -58,14 +58,9 @@ Floats = npt.NDArray[np.float32]
 def read(path: Path) -> tuple[ModelDimensions, dict[str, Floats]]:
     """Dimensions and tensors of the file at `path`; `ExportError` where it is not Whisper's or is damaged."""
     beside = path.parent / CONFIGURATION
-    table = json_object(beside)
-    dims = checked({ours: table.get(theirs) for ours, theirs in SIZES.items()}, str(beside))
-    if (activation := table.get("activation_function", "gelu")) != "gelu":
-        raise ExportError(f"{beside}: activation_function is {activation!r}, expected 'gelu'")
-    if table.get("scale_embedding", False) is not False:
-        raise ExportError(f"{beside}: scale_embedding is {table['scale_embedding']!r}, expected false")
     with path.open("rb") as file:
         held = _header(file, path)
+        dims = _dimensions(beside, path.stat().st_size)
         names = {name: f"model.{_theirs(name)}" for name in shapes(dims)}
         unknown = sorted(set(held) - set(names.values()) - {PROJECTION})
         if unknown:
@@ -80,6 +75,16 @@ def read(path: Path) -> tuple[ModelDimensions, dict[str, Floats]]:
             if not np.array_equal(_floats(file, path, PROJECTION, held[PROJECTION], embedding.shape), embedding):
                 raise ExportError(f"{path}: {PROJECTION} is not the embedding, as it is in Whisper")
     return dims, made
+
+
+def _dimensions(beside: Path, available_bytes: int) -> ModelDimensions:
+    table = json_object(beside)
+    dims = checked({ours: table.get(theirs) for ours, theirs in SIZES.items()}, str(beside), available_bytes)
+    if (activation := table.get("activation_function", "gelu")) != "gelu":
+        raise ExportError(f"{beside}: activation_function is {activation!r}, expected 'gelu'")
+    if table.get("scale_embedding", False) is not False:
+        raise ExportError(f"{beside}: scale_embedding is {table['scale_embedding']!r}, expected false")
+    return dims
 
 
 def json_object(path: Path) -> dict[str, Any]:
