@@ -241,6 +241,7 @@ def test_safetensors_that_lie_are_refused(tmp_path: Path) -> None:
     path.write_bytes(struct.pack("<Q", len(overlapping)) + overlapping + b"\0\0")
     with pytest.raises(ExportError, match="begins at byte"):
         safetensors.read(path)
+    written(tmp_path, "model.safetensors")
     (tmp_path / "config.json").write_text("[" * 100_000)
     with pytest.raises(ExportError, match="is not JSON"):
         safetensors.read(path)
