@@ -442,4 +442,4 @@ def test_a_family_without_an_exporter_or_a_package_is_named(
         assert says in capsys.readouterr().err
     monkeypatch.delitem(families.FAMILIES, "tiny")
     assert run(house) == 1
-    assert "no exporter for the family 'tiny'; there are: moonshine, yamnet" in capsys.readouterr().err
+    assert "no exporter for the family 'tiny'; there are: moonshine, whisper, yamnet" in capsys.readouterr().err
