@@ -71,7 +71,7 @@ fn front_end(criterion: &mut Criterion) {
         log_offset: 1e-6,
     };
     let hop = noise(recipe.hop);
-    let mut front_end = FrontEnd::new(&recipe).expect("a sound recipe");
+    let mut front_end = FrontEnd::log_mel(&recipe).expect("a sound recipe");
     let mut start = SamplePosition(0);
     criterion.bench_function("front end/window and log-mel, a hop of 10 ms", |bencher| {
         bencher.iter(|| {

@@ -103,8 +103,8 @@ impl Delivery {
                     accepted = speech.push(position.0, samples, at);
                 }
                 if let Some((front_end, frames)) = &mut self.sound {
-                    front_end.push(position, samples, &mut |frame, log_mel| {
-                        if frames.push(frame, log_mel, at) == 0 {
+                    front_end.push(position, samples, &mut |frame, values| {
+                        if frames.push(frame, values, at) == 0 {
                             accepted = 0;
                         }
                     });
@@ -189,7 +189,7 @@ mod tests {
             let meter = Meter::new(clock.clone(), 0.3);
             let (speech, mut speech_heard) = ring::ring(1, 1 << 18, 8_192);
             let (features, mut features_heard) = ring::ring(64, 1 << 12, 4_096);
-            let sound = Some((FrontEnd::new(&yamnet()).unwrap(), features));
+            let sound = Some((FrontEnd::log_mel(&yamnet()).unwrap(), features));
             let mut delivery = Delivery::new(Some(speech), sound, Vec::new(), Bus::new(clock.clone(), None), meter);
             let mut intake = Intake::new(format, ChannelChoice::Mix, SamplePosition(0)).unwrap();
             let (mut producer, mut consumer) = ring::ring(usize::from(channels), 1 << 16, 1_024);
