@@ -3,8 +3,8 @@
 //! In: blocks of odd sizes, gaps among them. Out: allocations on this thread, counted by `allocation-counter`'s allocator.
 
 use allocation_counter::measure;
-use auricle::frontend::FrontEnd;
 use auricle::frontend::recipe::Recipe;
+use auricle::frontend::{Features, FrontEnd};
 use auricle::store::Model;
 use auricle::time::SamplePosition;
 
@@ -37,6 +37,19 @@ fn the_front_end_allocates_nothing() {
         frames = push_many(&mut front_end, &samples, &mut |_, mels| sum += mels[0]);
     });
     assert!(frames > 4000, "only {frames} frames");
+    assert!(sum.is_finite());
+    assert_eq!(info.count_total, 0, "{info:?}");
+}
+
+#[test]
+fn windows_of_samples_allocate_nothing() {
+    let samples: Vec<f32> = (0..8000).map(|n| (n as f32 * 0.37).sin() * 0.5).collect();
+    let mut front_end = FrontEnd::new(&Features::Samples { window: 400 }).unwrap();
+    let (mut frames, mut sum) = (0, 0.0);
+    let info = measure(|| {
+        frames = push_many(&mut front_end, &samples, &mut |_, window| sum += window[399]);
+    });
+    assert!(frames > 1500, "only {frames} windows");
     assert!(sum.is_finite());
     assert_eq!(info.count_total, 0, "{info:?}");
 }
