@@ -74,7 +74,7 @@ fn audio() -> Vec<(String, Vec<f32>)> {
     for row in table.lines().skip(1) {
         let [path, class, ..] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
         if all.iter().all(|(known, _)| known != class) {
-            let mut file = AudioFile::open(&folder.join(path)).unwrap();
+            let mut file = AudioFile::open(folder.join(path)).unwrap();
             assert_eq!((file.format().rate_hz, file.format().channels), (16_000, 1));
             let mut samples = Vec::new();
             while let Some(block) = file.next_block().unwrap() {
