@@ -160,14 +160,14 @@ fn a_session_tells_what_a_stream_does_however_it_is_pushed() {
     let expected = by_definition(&mut loaded(&places), &samples, 1);
     let settings = EngineSettings { places, captions: None, sounds: Some(NAME.to_owned()), ..Default::default() };
     let engines = Engines::load(&settings).unwrap();
-    for size in [441, samples.len()] {
-        let mut session = Session::builder().engines(engines.clone()).pace(Pace::Virtual).sound(scored(1)).build().unwrap();
+    for (pace, size) in [(Pace::Virtual, 441), (Pace::Virtual, samples.len()), (Pace::Timed, 1_023), (Pace::Live, 441)] {
+        let mut session = Session::builder().engines(engines.clone()).pace(pace).sound(scored(1)).build().unwrap();
         let events = session.events();
         samples.chunks(size).for_each(|block| session.push(block).unwrap());
         session.finish().unwrap();
         let bodies: Vec<EventBody> = events.into_iter().map(|event| event.body).collect();
         let found: Vec<&Vec<f32>> = scores(&bodies).into_iter().map(|scores| &scores.scores).collect();
-        assert_eq!(found, expected.iter().collect::<Vec<_>>());
+        assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{pace:?}, blocks of {size}");
     }
 }
 

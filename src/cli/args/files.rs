@@ -51,6 +51,7 @@ pub struct Transcribe {
 #[command(after_long_help = "\
 Examples:
   auricle tag garden.wav
+  auricle tag --model audio-transformer garden.wav        ten sounds only, by the model that comes with the sources
   auricle tag --scores garden.wav | jq '.scores | max'    every class of every patch, as JSON Lines")]
 pub struct Tag {
     /// Audio files, folders of audio files, or '-' for an audio file on standard input
