@@ -20,7 +20,7 @@ use ort::value::{Outlet, ValueType};
 use program::Program;
 
 /// What the page's commands are run with.
-const MODELS: [&str; 4] = ["moonshine-base-en", "moonshine-tiny-en", "silero-vad", "yamnet"];
+const MODELS: [&str; 5] = ["audio-transformer", "moonshine-base-en", "moonshine-tiny-en", "silero-vad", "yamnet"];
 /// What stands on the page for the user's home.
 const HOME: &str = "/home/you";
 /// Stands for anything.

@@ -27,6 +27,7 @@ const SPEECH: (&str, &str) = ("moonshine-tiny-en", "two_cities.wav");
 #[command(after_long_help = "\
 Examples:
   auricle bench model moonshine-tiny-en silero-vad yamnet
+  auricle bench model yamnet audio-transformer             % of a core: what live audio costs, a decision every so often
   auricle bench model moonshine-tiny-en --threads 1,2 --compare
   auricle bench model moonshine-tiny-en moonshine-base-en --seconds 2.5 --tokens 1,8 --compare --json models.json")]
 pub struct Model {
@@ -100,8 +101,20 @@ pub fn run(arguments: &Model) -> Result<ExitCode> {
 fn report(measured: &[Measured], compared: bool) -> String {
     let cells = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
     let mut loads = vec![cells(&["model", "where", "threads", "load ms", "load cpu ms", "more resident, MiB"])];
-    let mut rows =
-        vec![cells(&["model", "where", "threads", "stage", "n", "p50 ms", "p90", "p95", "p99", "caller's cpu p50", "spread %"])];
+    let mut rows = vec![cells(&[
+        "model",
+        "where",
+        "threads",
+        "stage",
+        "n",
+        "p50 ms",
+        "p90",
+        "p95",
+        "p99",
+        "caller's cpu p50",
+        "% of a core",
+        "spread %",
+    ])];
     let mut doubtful = 0;
     for each in measured {
         let threads = each.threads.to_string();
@@ -115,7 +128,8 @@ fn report(measured: &[Measured], compared: bool) -> String {
             let mut row = cells(&[&each.model, &each.provider, &threads, &stage.stage]);
             row.push(wall.n.to_string());
             row.extend([wall.p50, wall.p90, wall.p95, wall.p99, cpu.p50].map(|ms| format!("{ms:.3}")));
-            row.push(format!("{:.1}", 100.0 * wall.spread));
+            let share = stage.every_s.map_or_else(|| "-".to_owned(), |every_s| format!("{:.2}", cpu.p50 / (10.0 * every_s)));
+            row.extend([share, format!("{:.1}", 100.0 * wall.spread)]);
             rows.push(row);
         }
     }

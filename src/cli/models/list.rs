@@ -8,7 +8,7 @@ use auricle::{Error, runtime};
 
 use super::super::args::Run;
 use super::super::{complain, table};
-use super::{family_name, none_there, prove, task_name};
+use super::{none_there, prove, task_name};
 
 const HEADINGS: [&str; 6] = ["NAME", "TASK", "FAMILY", "LICENCE", "MB", "RUNS ON"];
 
@@ -64,7 +64,7 @@ fn row(model: &Model, runs_on: String) -> Vec<String> {
     vec![
         manifest.name.to_string(),
         task_name(manifest.task).to_owned(),
-        family_name(manifest.family),
+        manifest.family.to_string(),
         manifest.licence.clone(),
         format!("{:.1}", model.bytes() as f64 / 1e6),
         runs_on,
