@@ -1,4 +1,4 @@
-"""What is told of sounds that are none of a model's classes, and of speech: false alarms, on recordings from elsewhere.
+"""What is told of sounds that are none of a model's classes, and of speech: false alarms on recordings from elsewhere.
 
 In: the built binary and a folder of recordings. Out: for each model, events of the ten classes an hour, and the share of
 files with any. What a model tells besides may be right, and is not counted.
