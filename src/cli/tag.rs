@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use auricle::sink::{Format, Manner, Sink};
-use auricle::{Engines, runtime, sound, speech};
+use auricle::{Engines, sound, speech};
 
 use super::args::{FormatArg, Tag, misuse};
 use super::files::{self, Reading};
@@ -29,7 +29,7 @@ pub fn run(arguments: &Tag) -> Result<ExitCode> {
     }
     files::keep_apart(inputs.iter().map(|input| &input.path), &outputs)?;
     let sink = Sink::open_all(&outputs, Manner::Files)?;
-    runtime::load_library(arguments.run.library.as_deref())?;
+    arguments.run.load_library()?;
     let reading = Reading {
         engines: Engines::load(&arguments.run.engines(None, Some(arguments.model.clone())))?,
         channel: arguments.channel.channel,
