@@ -1,0 +1,1 @@
+"""The Audio Transformer: sounds told from raw samples."""
