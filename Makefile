@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo listen test build install models library library-oldest venv torch packages accuracy footprint lint \
+.PHONY: help demo listen test build install models library library-oldest venv torch packages audio-transformer accuracy footprint lint \
         bench bench-moonshine peers noise sounds rolling microphone soak fuzz miri sanitize nightly clean pins test-packages test-venv \
         peers-environment cargo tract
 
@@ -99,6 +99,10 @@ torch: venv ## PyTorch into .venv, for exporters of models trained elsewhere and
 packages: ## the Debian packages that a build needs, where missing (through sudo when not root)
 	$(call say,Debian packages)
 	@$(SETUP) packages
+
+audio-transformer: models torch test-venv ## train, measure and export the Audio Transformer: ../shared/data, 40 minutes of two cores
+	$(call say,the Audio Transformer)
+	@OPENBLAS_NUM_THREADS=1 $(PY) -m auricle_export audio-transformer reproduce $(ARGS)
 
 accuracy: build test-venv ## measure words and sound events against the data in ../shared/data
 	$(call say,accuracy)

@@ -19,16 +19,18 @@ COMMANDS = {
 """Each command is the module of that name, with `main(arguments) -> exit code`; imported only when called."""
 EXPORTS = {family: f"export a model of the family {family}" for family in FAMILIES}
 """Each family is a command too: `export.main(family, arguments)`."""
+TRAINED = {"audio-transformer": "train, evaluate and export the Audio Transformer"}
+"""What is trained here is a package of commands of its own: `audio_transformer.command(arguments)`."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the command that the first argument names."""
-    listing = "\n".join(f"  {name:12} {what}" for name, what in (COMMANDS | EXPORTS).items())
+    listing = "\n".join(f"  {name:17} {what}" for name, what in (COMMANDS | EXPORTS | TRAINED).items())
     usage = f"usage: python -m auricle_export COMMAND [--help | ARGUMENT...]\n\n{listing}"
     if arguments and arguments[0] in ("-h", "--help"):
         print(usage)
         return 0
-    if not arguments or arguments[0] not in COMMANDS | EXPORTS:
+    if not arguments or arguments[0] not in COMMANDS | EXPORTS | TRAINED:
         print(usage, file=sys.stderr)
         return 2
     if sys.version_info < (3, 11):  # noqa: UP036
@@ -38,6 +40,8 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
+    if arguments[0] in TRAINED:
+        return importlib.import_module("auricle_export.audio_transformer").command(arguments[1:])
     if arguments[0] in EXPORTS:
         return importlib.import_module("auricle_export.export").main(arguments[0], arguments[1:])
     return importlib.import_module(f"auricle_export.{arguments[0]}").main(arguments[1:])
