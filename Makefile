@@ -7,7 +7,7 @@
 .NOTPARALLEL:
 .PHONY: help demo listen test build install models library library-oldest venv torch packages audio-transformer accuracy footprint lint \
         bench bench-moonshine peers noise sounds rolling microphone soak fuzz miri sanitize nightly clean pins test-packages test-venv \
-        peers-environment cargo
+        peers-environment cargo tract
 
 # ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
 export ORT_DISABLE_TELEMETRY := 1
@@ -147,6 +147,14 @@ microphone: build test-venv test-packages ## how late captions come through capt
 soak: build test-venv ## hours of audio as if live: slopes of memory, lag, threads, open files; ARGS="--hours 2"
 	$(call say,soak)
 	@PYTHONPATH=export:benches/accuracy:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/soak/run.py $(ARGS)
+
+tract: venv models library cargo ## build with tract, which runs sounds with no shared library, and compare it with ONNX Runtime; 15 minutes
+	$(call say,cargo test --features tract)
+	@cargo test --locked --features tract --test tract -- --nocapture
+	$(call say,time beside ONNX Runtime)
+	@cargo build --release --locked --features tract
+	@$(foreach model,silero-vad yamnet audio-transformer,\
+	$(AURICLE) bench model $(model) --provider cpu,tract --compare $(ARGS) &&) true
 
 lint: packages venv test-venv cargo ## format, clippy, documentation and Python style, all without a warning
 	$(call say,cargo fmt)

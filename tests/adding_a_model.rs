@@ -14,9 +14,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use auricle::runtime::{Graph, GraphSettings};
+use auricle::runtime::{Graph, GraphSettings, Outlet};
 use auricle::store::{self, Model, Places};
-use ort::value::{Outlet, ValueType};
+use ort::value::ValueType;
 use program::Program;
 
 /// What the page's commands are run with.

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use ort::value::{DynValue, Outlet, Tensor};
+use ort::value::{DynValue, Tensor};
 use serde::Deserialize;
 
 use super::model::resident_mib;
@@ -19,7 +19,7 @@ use crate::model::moonshine::Moonshine;
 use crate::model::silero::{Silero, SileroState, WINDOW};
 use crate::model::yamnet::Yamnet;
 use crate::model::{Tagger, Transcriber};
-use crate::runtime::{BoundGraph, Graph, GraphSettings, Memory, StoredIntegers, failed_run};
+use crate::runtime::{BoundGraph, Graph, GraphSettings, Memory, Outlet, StoredIntegers, failed_run};
 use crate::store::{Family, Model};
 use crate::time::{SAMPLE_RATE, SamplePosition, Spent, Stopwatch};
 

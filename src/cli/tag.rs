@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use auricle::sink::{Format, Manner, Sink};
 use auricle::store::Model;
-use auricle::{Engines, ErrorKind, runtime, sound, speech};
+use auricle::{Engines, ErrorKind, sound, speech};
 
 use super::args::{FormatArg, SOUNDS, SOUNDS_HERE, Tag, misuse};
 use super::files::{self, Reading};
@@ -30,7 +30,7 @@ pub fn run(arguments: &Tag) -> Result<ExitCode> {
     }
     files::keep_apart(inputs.iter().map(|input| &input.path), &outputs)?;
     let sink = Sink::open_all(&outputs, Manner::Files)?;
-    runtime::load_library(arguments.run.library.as_deref())?;
+    arguments.run.load_library()?;
     let (model, stands_in) = model(arguments);
     let engines = Engines::load(&arguments.run.engines(None, Some(model)))?;
     if stands_in {

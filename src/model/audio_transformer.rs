@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use ort::value::TensorRef;
 use serde::Deserialize;
 
 use super::patch::{PATCH_VALUES_LIMIT, PatchShape, Rows};
@@ -15,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::Features;
 use crate::frontend::window::WINDOW_LIMIT_SAMPLES;
 use crate::runtime::Extent::Is;
-use crate::runtime::{Graph, GraphSettings, Port};
+use crate::runtime::{Graph, GraphSettings, Input, Port};
 use crate::store::{Family, Model};
 
 const WINDOW_INPUT: &str = "samples";
@@ -149,16 +148,11 @@ fn run<const N: usize>(
     output: &str,
     out: &mut [f32],
 ) -> Result<()> {
-    let name = graph.name().clone();
-    let wrong = |message: String| Error::new(ErrorKind::Model, format!("{name}: {message}"));
-    let failed = |error: ort::Error| wrong(format!("run failed: {error}"));
-    let tensor = TensorRef::from_array_view((shape, values)).map_err(failed)?;
-    let outputs = graph.run(ort::inputs![input => tensor])?;
-    let found = outputs.get(output).map(|output| output.try_extract_tensor::<f32>()).transpose().map_err(failed)?;
-    let (_, found) = found.ok_or_else(|| wrong(format!("gave no output '{output}'")))?;
+    let outputs = graph.run(&[Input::f32(input, &shape, values)])?;
+    let found = outputs.f32(output)?;
     // A graph that leaves this size to the run was not held to it when it was loaded.
     if found.len() != out.len() {
-        return Err(wrong(format!("output '{output}': expected {} values, found {}", out.len(), found.len())));
+        return Err(outputs.error(format!("output '{output}': expected {} values, found {}", out.len(), found.len())));
     }
     out.copy_from_slice(found);
     Ok(())

@@ -32,7 +32,7 @@ fn graph(model: &Model, role: &str, settings: GraphSettings) -> Result<Graph> {
         _ => StoredIntegers::Stay,
     };
     Graph::load_with(&model.file(role)?, settings, integers).map_err(|error| match error.kind() {
-        ErrorKind::Model => {
+        ErrorKind::Model if settings.provider.needs_library() => {
             let message = format!("{error}; {} needs ONNX Runtime {} or later", model.name(), model.manifest().minimum_ort);
             Error::new(ErrorKind::Model, message)
         }

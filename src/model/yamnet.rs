@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use ort::value::TensorRef;
 use serde::Deserialize;
 
 use super::patch::{PatchShape, Rows};
@@ -14,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::Features;
 use crate::frontend::recipe::Recipe;
 use crate::runtime::Extent::Is;
-use crate::runtime::{Graph, GraphSettings, Port};
+use crate::runtime::{Graph, GraphSettings, Input, Port};
 use crate::store::{Family, Model};
 
 const INPUT: &str = "audio";
@@ -93,18 +92,13 @@ impl Yamnet {
     /// Runs the graph on `quantised`.
     fn run(&mut self, scores: &mut [f32]) -> Result<()> {
         let Self { graph, patch, silence, quantised, probability, .. } = self;
-        let name = graph.name().clone();
-        let wrong = |message: String| Error::new(ErrorKind::Model, format!("{name}: {message}"));
-        let failed = |error: ort::Error| wrong(format!("run failed: {error}"));
         let shape = [1, 1, patch.frames, silence.len()];
-        let input = TensorRef::from_array_view((shape, &quantised[..])).map_err(failed)?;
-        let outputs = graph.run(ort::inputs![INPUT => input])?;
-        let logits = outputs.get(OUTPUT).map(|output| output.try_extract_tensor::<u8>()).transpose().map_err(failed)?;
-        let (_, logits) = logits.ok_or_else(|| wrong(format!("gave no output '{OUTPUT}'")))?;
+        let outputs = graph.run(&[Input::u8(INPUT, &shape, quantised)])?;
+        let logits = outputs.u8(OUTPUT)?;
         // A graph that leaves this size to the run was not held to it when it was loaded.
         if logits.len() != scores.len() {
             let (expected, found) = (scores.len(), logits.len());
-            return Err(wrong(format!("output '{OUTPUT}': expected {expected} scores, one a label, found {found}")));
+            return Err(outputs.error(format!("output '{OUTPUT}': expected {expected} scores, one a label, found {found}")));
         }
         for (score, logit) in scores.iter_mut().zip(logits) {
             *score = probability[usize::from(*logit)];

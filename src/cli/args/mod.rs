@@ -17,7 +17,7 @@ pub use files::{Tag, Transcribe};
 pub use listen::Listen;
 pub use models::{Models, ModelsAdd, ModelsCommand, ModelsVerify};
 pub use output::{FormatArg, OutputArgs, misuse};
-pub use run::Run;
+pub use run::{Run, load_library};
 pub use settings::{SegmentArgs, SoundArgs};
 
 use std::path::PathBuf;

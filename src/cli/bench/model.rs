@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use auricle::bench::model::{self, Configuration, DOUBTFUL_SPREAD, Effort, Figures, Measured, StageRuns};
 use auricle::bench::stages::Sizes;
-use auricle::runtime::{self, GraphSettings, Provider};
+use auricle::runtime::{GraphSettings, Provider};
 use auricle::store::Places;
 use clap::Args;
 
+use crate::cli::args::load_library;
 use crate::cli::table;
 
 /// Recording of real speech that comes with a model.
@@ -37,7 +38,7 @@ pub struct Model {
     /// Threads of each model, one configuration each
     #[arg(long, value_name = "N,...", default_value = "1", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Vec<u16>,
-    /// Where models run, one configuration each: cpu, cuda[:N] or tensorrt[:N]
+    /// Where models run, one configuration each: cpu, cuda[:N], tensorrt[:N], or tract in a build that has it
     #[arg(long, value_name = "PROVIDER,...", default_value = "cpu", value_delimiter = ',')]
     pub provider: Vec<Provider>,
     /// Lengths of speech that encoders and transcriptions are given, seconds, 0.1 to 60
@@ -76,7 +77,7 @@ pub fn run(arguments: &Model) -> Result<ExitCode> {
         None => places.model(SPEECH.0).context("real speech is needed; name a recording with --audio")?.join(SPEECH.1),
     };
     let speech = model::speech(&audio)?;
-    runtime::load_library(arguments.library.as_deref())?;
+    load_library(&arguments.provider, arguments.library.as_deref())?;
     let mut configurations = Vec::new();
     for name in &arguments.names {
         for &provider in &arguments.provider {

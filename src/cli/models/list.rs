@@ -21,7 +21,7 @@ pub fn run(arguments: &Run) -> Result<ExitCode> {
     }
     let settings = arguments.graph();
     // Without the library the table is still worth reading, so the error waits.
-    let library = runtime::load_library(arguments.library.as_deref());
+    let library = arguments.load_library();
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     let mut measured = Vec::new();
     let mut errors: Vec<Error> = library.as_ref().err().cloned().into_iter().collect();

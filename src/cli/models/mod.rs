@@ -34,7 +34,7 @@ pub(super) fn prove(model: &Model, settings: GraphSettings) -> Result<String, Er
     let ran_with = match (manifest.task, manifest.family) {
         (Task::Transcribe, Family::Moonshine) => Moonshine::load(model, settings).map(|_| settings),
         // A graph this small runs on the processor whatever is asked for the others.
-        (Task::DetectSpeech, Family::Silero) => Silero::load(model, GraphSettings::default()).map(|silero| silero.settings()),
+        (Task::DetectSpeech, Family::Silero) => Silero::load(model, settings.on_one_thread()).map(|silero| silero.settings()),
         (Task::Tag, Family::Yamnet | Family::AudioTransformer) => {
             let beside = Places::only(model.folder().parent().unwrap_or(Path::new("")).to_owned());
             sound::Engine::load(&beside, model.name(), settings).map(|_| settings)
