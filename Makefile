@@ -76,9 +76,9 @@ install: ## the binary, library, models, man pages and completions under PREFIX 
 
 models: venv ## every file of every model, brought or built, checked by sha256 against its model.toml
 	$(call say,models)
-	@$(PY) -m auricle_export fetch
 	@mkdir -p $(TARGET)/share/auricle
 	@ln -srfn models $(TARGET)/share/auricle/models
+	@$(PY) -m auricle_export fetch
 
 library: venv ## libonnxruntime.so out of its hash-pinned wheel, where the binary looks for it
 	$(call say,ONNX Runtime)
