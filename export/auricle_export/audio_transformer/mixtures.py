@@ -91,7 +91,7 @@ class Mixer:
         elif kind == "spoken":
             mixed = self._spoken()
         else:
-            mixed = {"unnamed": _unnamed, "tones": _tones}.get(kind, _noise)(draw)
+            mixed = {"unnamed": _unnamed, "tones": tones}.get(kind, noise)(draw)
         if kind in ("unnamed", "noise"):
             truth[:] = UNKNOWN
         if kind == "silent":
@@ -113,7 +113,7 @@ class Mixer:
         if draw.random() < ECHOING:
             mixed = _at_one(_echoing(draw, mixed))
         if draw.random() < NOISY:
-            mixed = mixed + _at_one(_noise(draw)) * 10.0 ** (draw.uniform(-40.0, -3.0) / 20.0)
+            mixed = mixed + _at_one(noise(draw)) * 10.0 ** (draw.uniform(-40.0, -3.0) / 20.0)
         if self._speech and draw.random() < SPOKEN_OVER:
             mixed = mixed + self._talk() * 10.0 ** (draw.uniform(-25.0, 0.0) / 20.0)
         return mixed
@@ -129,7 +129,7 @@ class Mixer:
         spoken = _filtered(draw, of[before] * (1.0 - share) + of[before + 1] * share, draw.uniform(0.0, FILTER_DB))
         if draw.random() < ECHOING:
             spoken = _echoing(draw, spoken)
-        return _at_one(spoken) + _at_one(_noise(draw)) * np.float32(10.0 ** (draw.uniform(-60.0, 0.0) / 20.0))
+        return _at_one(spoken) + _at_one(noise(draw)) * np.float32(10.0 ** (draw.uniform(-60.0, 0.0) / 20.0))
 
     def _talk(self) -> Floats:
         draw = self._random
@@ -168,7 +168,7 @@ def _filtered(draw: Random, samples: Floats, deviation_db: float) -> Floats:
     return np.fft.irfft(np.fft.rfft(samples) * response).astype(np.float32)
 
 
-def _noise(draw: Random) -> Floats:
+def noise(draw: Random) -> Floats:
     """Steady noise, white to brown, with a response of chance."""
     frequencies = np.fft.rfftfreq(CHUNK, 1.0 / SAMPLE_RATE_HZ)
     spectrum = np.fft.rfft(draw.standard_normal(CHUNK)) * (frequencies + 20.0) ** -draw.uniform(0.0, 1.1)
@@ -231,7 +231,7 @@ def _envelope(draw: Random) -> Floats:
     return np.interp(time, np.linspace(0.0, 1.0, 6), 10.0 ** (draw.uniform(-30.0, 0.0, 6) / 20.0)).astype(np.float32)
 
 
-def _tones(draw: Random) -> Floats:
+def tones(draw: Random) -> Floats:
     """One to five plucked tones with harmonics: what is musical and none of the classes."""
     time = np.arange(CHUNK) / SAMPLE_RATE_HZ
     out = np.zeros(CHUNK)
