@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from auricle_export.audio_transformer import pictures
 from auricle_export.audio_transformer.clips import AUDIOSET
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from auricle_export.exported import Exported, ExportError, Parity
 from onnx import TensorProto, helper, numpy_helper
+
+from auricle_export.exported import Exported, ExportError, Parity
 
 BOUND = 1e-2
 
