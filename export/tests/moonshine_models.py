@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
-
 from auricle_export import audio, fetch, moonshine
 from auricle_export.moonshine import graphs, weights
 from auricle_export.moonshine.decode import SAMPLE_RATE_HZ, Decoder

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-
 from auricle_export.audio_transformer import clips
 from auricle_export.audio_transformer.clips import CollectionError
 

@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-
 from auricle_export.audio_transformer import export, graphs, reference, runs
 from auricle_export.audio_transformer.configuration import CONFIGURATIONS, Configuration, parameters, table
 from auricle_export.audio_transformer.filter_bank import filter_bank

@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
 from auricle_export.audio_transformer import metrics
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from auricle_export.audio_transformer import pictures
 from auricle_export.audio_transformer.clips import AUDIOSET
 

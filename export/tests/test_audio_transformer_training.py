@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from auricle_export.audio_transformer import clips, metrics, mixtures, runs
 from auricle_export.yamnet import CLASSES as TEACHER_CLASSES
 

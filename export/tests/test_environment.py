@@ -6,10 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from wheelhouse import write_wheel
-
 from auricle_export import environment, library
 from auricle_export.sources import cache_folder
+from wheelhouse import write_wheel
 
 
 @pytest.fixture

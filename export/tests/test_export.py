@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from wheelhouse import sha256, write_wheel, zipped
-
 from auricle_export import __main__, families, fetch, manifest
 from auricle_export.toml_write import dumps
+from wheelhouse import sha256, write_wheel, zipped
 
 EVEN = np.linspace(1.0, 2.0, 16, dtype=np.float32).reshape(4, 4)
 UNEVEN = np.geomspace(1e-4, 1.0, 16, dtype=np.float32).reshape(4, 4)

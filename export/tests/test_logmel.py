@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from auricle_export import yamnet
 from auricle_export.logmel import frame_count, hann_periodic, hz_to_mel, log_mel, mel_matrix
 from auricle_export.yamnet import RECIPE

@@ -10,11 +10,10 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import pytest
-from moonshine_models import BASE, TINY, decoder, exported, heads, read, reference, shipped, speech
-
 from auricle_export import fetch, manifest, moonshine
 from auricle_export.moonshine import graphs
 from auricle_export.moonshine.decode import END, MASK, START, Decoder, Utterance, beside
+from moonshine_models import BASE, TINY, decoder, exported, heads, read, reference, shipped, speech
 
 EXPORTS = [(TINY, "fp32"), (TINY, "fp16"), (TINY, "int8"), (BASE, "int8")]
 DECODED = [(TINY, "fp32"), (TINY, "int8"), (BASE, "int8")]

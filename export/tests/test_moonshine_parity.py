@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from moonshine_models import BASE, TINY, exported, heads, read, recording, shipped, written
-
 from auricle_export import derive, moonshine
 from auricle_export.exported import ExportError, Parity, ParityError, require
 from auricle_export.moonshine import parity, weights
@@ -17,6 +15,7 @@ from auricle_export.moonshine.decode import read_tokenizer
 from auricle_export.moonshine.reference import Reference
 from auricle_export.moonshine.weights import DECODER_FILE, ENCODER_FILE, TOKENIZER_FILE, Moonshine
 from auricle_export.onnx_graph import Quantised, write
+from moonshine_models import BASE, TINY, exported, heads, read, recording, shipped, written
 
 TINY_TOKENS = 32_768
 

@@ -9,11 +9,10 @@ one does not know the newer numpy.
 import numpy as np
 import numpy.typing as npt
 import pytest
-from moonshine_models import BASE, TINY, decoder, heads, read, speech
-
 from auricle_export.moonshine.decode import START
 from auricle_export.moonshine.weights import DecoderLayer, EncoderLayer, Moonshine
 from auricle_export.onnx_graph import Quantised
+from moonshine_models import BASE, TINY, decoder, heads, read, speech
 
 torch = pytest.importorskip("torch", reason="torch is not installed: 'make torch'")
 functional = torch.nn.functional

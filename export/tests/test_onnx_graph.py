@@ -5,8 +5,6 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
-
 from auricle_export.onnx_graph import (
     FINER,
     IR_VERSION,
@@ -18,6 +16,7 @@ from auricle_export.onnx_graph import (
     Products,
     Quantised,
 )
+from onnx import TensorProto, helper
 
 INPUTS, OUTPUTS = 96, 40
 WITHIN = 2e-6

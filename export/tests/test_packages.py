@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from auricle_export import packages
 from auricle_export.packages import Need, PackagesMissing, provide
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from auricle_export import moonshine, yamnet_export
 from auricle_export.exported import ExportError
 

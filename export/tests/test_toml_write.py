@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from auricle_export import fetch
 from auricle_export.toml_write import dumps, rewrite
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-
 from auricle_export.moonshine.word_times import (
     FRAME_BEGINS_SAMPLES,
     FRAME_SAMPLES,

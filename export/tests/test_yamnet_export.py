@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
-from onnx.reference import ReferenceEvaluator
-
 from auricle_export import derive, fetch, manifest, yamnet_export
 from auricle_export.exported import ExportError
 from auricle_export.sources import SourceError
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 
 @pytest.fixture(scope="module")

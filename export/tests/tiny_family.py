@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
-
 from auricle_export.exported import Exported, ExportError, Parity
+from onnx import TensorProto, helper, numpy_helper
 
 BOUND = 1e-2
 
