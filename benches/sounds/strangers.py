@@ -1,7 +1,7 @@
-"""What is told of sounds that are none of a model's classes, and of speech: false alarms on recordings from elsewhere.
+"""What is told of sounds that are none of the classes, and of speech: false alarms on recordings from elsewhere.
 
-In: the built binary and a folder of recordings. Out: for each model, events of the ten classes an hour, and the share of
-files with any. What a model tells besides may be right, and is not counted.
+In: the built binary and a folder of recordings. Out: for each model, events of the ten classes an hour, and the share
+of files with any. What a model tells besides may be right, and is not counted.
 
     apt-get download tuxpaint-stamps-default && dpkg-deb -x tuxpaint-stamps-default_*.deb .cache/stamps
     python benches/sounds/strangers.py --folder .cache/stamps/usr/share/tuxpaint/stamps
