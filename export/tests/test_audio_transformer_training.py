@@ -182,8 +182,8 @@ def test_a_class_begins_once_until_it_has_ended() -> None:
 
 def test_the_lowest_threshold_that_is_seldom_false_is_taken() -> None:
     """An hour of nothing in which the class rises to .65 thirty times, and three true sounds."""
-    wrong = calibrate.Heard(np.tile([[0.65], [0.0]], (30, 1)), -1)
-    true = [calibrate.Heard(np.array([[peak]]), 0) for peak in (0.4, 0.75, 0.9)]
-    line = calibrate.table([wrong, *true], ["Dog"], 3600.0, 20.0).splitlines()[1]
+    wrong = calibrate.Heard(np.tile([[0.65], [0.0]], (30, 1)), -1, 1.0)
+    true = [calibrate.Heard(np.array([[peak]]), 0, 0.1) for peak in (0.4, 0.75, 0.9)]
+    line = calibrate.table([wrong, *true], ["Dog"], 20.0).splitlines()[1]
     assert line == '"Dog" = { on = 0.7, off = 0.35 } # 0 an hour, 0.67 of 3'
-    assert '"Dog" = { on = 0.3,' in calibrate.table([wrong, *true], ["Dog"], 3600.0, 30.0)
+    assert '"Dog" = { on = 0.3,' in calibrate.table([wrong, *true], ["Dog"], 30.0)

@@ -4,9 +4,9 @@
         .cache/runs/small-1 .cache/runs/small-2 .cache/runs/small-3 .cache/runs/small-4
 
 Each run hears the clips of the fold it held out, the speech that no run learned from, and made tones, noise and
-silence. A class gets the lowest threshold at which it begins falsely at most so many times an hour, over all runs; what
-that leaves of the true sounds is printed beside it. The run that is shipped is none of these: what is measured with it
-was not seen.
+silence. A class gets the lowest threshold at which it begins falsely at most so many times an hour, over all runs, on
+what holds nothing and on the clips of the other classes; what that leaves of the true sounds is printed beside it. The
+run that is shipped is none of these: what is measured with it was not seen.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from auricle_export.audio_transformer.progress import Progress
 
 STEPS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 AN_HOUR = 20.0
-"""False beginnings of one class on what holds none of the classes."""
+"""False beginnings of one class."""
 SMOOTHING_S = 0.25
 """The runtime's default: an exponential mean of the scores."""
 MADE_S = 20
@@ -44,6 +44,7 @@ class Heard:
     scores: Scores
     """[decisions, classes]."""
     holds: int
+    hours: float
 
 
 def main(arguments: list[str]) -> int:
@@ -65,7 +66,7 @@ def main(arguments: list[str]) -> int:
         print(f"not calibrated: {error}", file=sys.stderr)
         return 1
     names = [name for _, name in finished[0].labels]
-    print(table(heard, names, len(finished) * sum(len(each) for each in nothing) / SAMPLE_RATE_HZ, options.an_hour))
+    print(table(heard, names, options.an_hour))
     return 0
 
 
@@ -89,12 +90,16 @@ def listened(run: runs.Run, collection: clips.Collection, nothing: Sequence[mixt
     out = []
     with Progress(run.folder.name, len(members) + len(nothing)) as bar:
         for clip in members:
-            out.append(Heard(smoothed(network, clips.samples(clip)), clip.labels[0]))
+            out.append(_heard(network, clips.samples(clip), clip.labels[0]))
             bar.at(len(out))
         for samples in nothing:
-            out.append(Heard(smoothed(network, samples), -1))
+            out.append(_heard(network, samples, -1))
             bar.at(len(out))
     return out
+
+
+def _heard(network: AudioTransformer, samples: mixtures.Floats, holds: int) -> Heard:
+    return Heard(smoothed(network, samples), holds, len(samples) / SAMPLE_RATE_HZ / 3600.0)
 
 
 def smoothed(network: AudioTransformer, samples: mixtures.Floats) -> Scores:
@@ -117,18 +122,18 @@ def begun(scores: Scores, on: float) -> int:
     return count
 
 
-def table(heard: Sequence[Heard], names: Sequence[str], seconds: float, an_hour: float) -> str:
+def table(heard: Sequence[Heard], names: Sequence[str], an_hour: float) -> str:
     """The `[events.labels]` of the manifest, and what each threshold costs, as comments."""
-    nothing = [each for each in heard if each.holds < 0]
     lines = []
     for index, name in enumerate(names):
+        others = [each for each in heard if each.holds != index]
+        hours = sum(each.hours for each in others)
         true = [each.scores[:, index].max() for each in heard if each.holds == index]
         for on in STEPS:
-            false = sum(begun(each.scores[:, index], on) for each in nothing) / (seconds / 3600.0)
+            false = sum(begun(each.scores[:, index], on) for each in others) / hours
             if false <= an_hour:
                 break
         found = float(np.mean(np.array(true) >= on))
-        lines.append(
-            f'"{name}" = {{ on = {on:g}, off = {on / 2.0:g} }} # {false:.0f} an hour, {found:.2f} of {len(true)}'
-        )
+        cost = f"{false:.0f} an hour, {found:.2f} of {len(true)}"
+        lines.append(f'"{name}" = {{ on = {on:g}, off = {on / 2.0:g} }} # {cost}')
     return "\n".join(["[events.labels]", *lines])
