@@ -24,7 +24,7 @@ from auricle_export.audio_transformer.network import AudioTransformer
 from auricle_export.audio_transformer.progress import Progress
 
 STEPS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
-AN_HOUR = 20.0
+AN_HOUR = 10.0
 """False beginnings of one class."""
 SMOOTHING_S = 0.25
 """The runtime's default: an exponential mean of the scores."""
