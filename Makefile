@@ -7,7 +7,7 @@
 .NOTPARALLEL:
 .PHONY: help demo listen test build install models library library-oldest venv torch packages audio-transformer accuracy footprint lint \
         bench bench-moonshine peers noise sounds rolling microphone soak fuzz miri sanitize nightly clean pins test-packages test-venv \
-        peers-environment cargo
+        peers-environment cargo tract
 
 # ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
 export ORT_DISABLE_TELEMETRY := 1
@@ -76,9 +76,9 @@ install: ## the binary, library, models, man pages and completions under PREFIX 
 
 models: venv ## every file of every model, brought or built, checked by sha256 against its model.toml
 	$(call say,models)
-	@$(PY) -m auricle_export fetch
 	@mkdir -p $(TARGET)/share/auricle
 	@ln -srfn models $(TARGET)/share/auricle/models
+	@$(PY) -m auricle_export fetch
 
 library: venv ## libonnxruntime.so out of its hash-pinned wheel, where the binary looks for it
 	$(call say,ONNX Runtime)
@@ -147,6 +147,14 @@ microphone: build test-venv test-packages ## how late captions come through capt
 soak: build test-venv ## hours of audio as if live: slopes of memory, lag, threads, open files; ARGS="--hours 2"
 	$(call say,soak)
 	@PYTHONPATH=export:benches/accuracy:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/soak/run.py $(ARGS)
+
+tract: venv models library cargo ## build with tract, which runs sounds with no shared library, and compare it with ONNX Runtime; 15 minutes
+	$(call say,cargo test --features tract)
+	@cargo test --locked --features tract --test tract -- --nocapture
+	$(call say,time beside ONNX Runtime)
+	@cargo build --release --locked --features tract
+	@$(foreach model,silero-vad yamnet audio-transformer,\
+	$(AURICLE) bench model $(model) --provider cpu,tract --compare $(ARGS) &&) true
 
 lint: packages venv test-venv cargo ## format, clippy, documentation and Python style, all without a warning
 	$(call say,cargo fmt)

@@ -14,13 +14,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use auricle::runtime::{Graph, GraphSettings};
+use auricle::runtime::{Graph, GraphSettings, Outlet};
 use auricle::store::{self, Model, Places};
-use ort::value::{Outlet, ValueType};
+use ort::value::ValueType;
 use program::Program;
 
 /// What the page's commands are run with.
-const MODELS: [&str; 4] = ["moonshine-base-en", "moonshine-tiny-en", "silero-vad", "yamnet"];
+const MODELS: [&str; 5] = ["audio-transformer", "moonshine-base-en", "moonshine-tiny-en", "silero-vad", "yamnet"];
 /// What stands on the page for the user's home.
 const HOME: &str = "/home/you";
 /// Stands for anything.

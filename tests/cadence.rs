@@ -162,7 +162,7 @@ fn engine() -> Engine {
 
 /// Every sound event, with the seconds of audio that had come when it was told.
 fn hear(engine: &mut Engine, settings: Settings, samples: &[f32]) -> Vec<(f64, Sound)> {
-    let mut front_end = FrontEnd::new(engine.recipe()).unwrap();
+    let mut front_end = FrontEnd::new(engine.features()).unwrap();
     let mut stream = Stream::new(engine, settings).unwrap();
     let mut told = Vec::new();
     let mut take = |at_s: f64, body: EventBody| {
@@ -309,7 +309,7 @@ fn a_gap_ends_a_count_and_the_setting_turns_it_off() {
     let denied = Settings { deny: vec!["/m/01y3hg".to_owned()], ..Settings::default() };
     assert!(patterns(&hear(&mut engine, denied, &samples)).is_empty());
     // A group before a gap and one after it are not two in a row.
-    let mut front_end = FrontEnd::new(engine.recipe()).unwrap();
+    let mut front_end = FrontEnd::new(engine.features()).unwrap();
     let mut stream = Stream::new(&engine, Settings::default()).unwrap();
     let mut told = Vec::new();
     let group = &samples[..5 * 16_000];

@@ -100,7 +100,7 @@ fn flags_go_before_variables_and_these_before_tables_and_the_top_of_the_file() {
     // The other '--model' is another setting.
     home.settings("model = 'moonshine-base-en'\n");
     assert_eq!(home.shown(&[], &["transcribe"], "model").0, "moonshine-base-en");
-    assert_eq!(home.shown(&[], &["tag"], "model"), pair("yamnet", "default"));
+    assert_eq!(home.shown(&[], &["tag"], "model"), pair("not set", "default"));
     assert_eq!(home.shown(&[("AURICLE_TAG_MODEL", "other")], &["tag"], "model"), pair("other", "AURICLE_TAG_MODEL"));
 }
 

@@ -54,7 +54,7 @@ fn log_mel_equals_the_float64_reference() {
     for case in &vector.cases {
         assert_eq!(case.log_mel.len(), case.frames, "{}", case.name);
         for block in [1, 160, 441, case.samples.len()] {
-            let found = frames(&mut FrontEnd::new(&yamnet()).unwrap(), 0, &case.samples, block);
+            let found = frames(&mut FrontEnd::log_mel(&yamnet()).unwrap(), 0, &case.samples, block);
             assert_eq!(found.len(), case.frames, "frames of {}", case.name);
             let mut worst: f64 = 0.0;
             for (number, ((k, mels), expected)) in found.iter().zip(&case.log_mel).enumerate() {
@@ -72,8 +72,8 @@ fn log_mel_equals_the_float64_reference() {
 fn a_gap_restarts_at_the_next_hop_and_frames_keep_their_place_in_time() {
     let vector = vector();
     let case = &vector.cases[0];
-    let whole = frames(&mut FrontEnd::new(&yamnet()).unwrap(), 0, &case.samples, 441);
-    let mut front_end = FrontEnd::new(&yamnet()).unwrap();
+    let whole = frames(&mut FrontEnd::log_mel(&yamnet()).unwrap(), 0, &case.samples, 441);
+    let mut front_end = FrontEnd::log_mel(&yamnet()).unwrap();
     let before = frames(&mut front_end, 0, &case.samples[..1000], 333);
     assert_eq!(before, whole[..4]);
     // Samples 1000 to 1499 never arrive: frame 10, at 1600, is the first whole one after them.

@@ -3,8 +3,8 @@
 //! In: blocks of odd sizes, gaps among them. Out: allocations on this thread, counted by `allocation-counter`'s allocator.
 
 use allocation_counter::measure;
-use auricle::frontend::FrontEnd;
 use auricle::frontend::recipe::Recipe;
+use auricle::frontend::{Features, FrontEnd};
 use auricle::store::Model;
 use auricle::time::SamplePosition;
 
@@ -31,7 +31,7 @@ fn push_many(front_end: &mut FrontEnd, samples: &[f32], on_frame: &mut dyn FnMut
 #[test]
 fn the_front_end_allocates_nothing() {
     let samples: Vec<f32> = (0..8000).map(|n| (n as f32 * 0.37).sin() * 0.5).collect();
-    let mut front_end = FrontEnd::new(&yamnet()).unwrap();
+    let mut front_end = FrontEnd::log_mel(&yamnet()).unwrap();
     let (mut frames, mut sum) = (0, 0.0);
     let info = measure(|| {
         frames = push_many(&mut front_end, &samples, &mut |_, mels| sum += mels[0]);
@@ -42,9 +42,22 @@ fn the_front_end_allocates_nothing() {
 }
 
 #[test]
+fn windows_of_samples_allocate_nothing() {
+    let samples: Vec<f32> = (0..8000).map(|n| (n as f32 * 0.37).sin() * 0.5).collect();
+    let mut front_end = FrontEnd::new(&Features::Samples { window: 400 }).unwrap();
+    let (mut frames, mut sum) = (0, 0.0);
+    let info = measure(|| {
+        frames = push_many(&mut front_end, &samples, &mut |_, window| sum += window[399]);
+    });
+    assert!(frames > 1500, "only {frames} windows");
+    assert!(sum.is_finite());
+    assert_eq!(info.count_total, 0, "{info:?}");
+}
+
+#[test]
 fn the_guard_notices_one_allocation_among_thousands_of_frames() {
     let samples = vec![0.25; 8000];
-    let mut front_end = FrontEnd::new(&yamnet()).unwrap();
+    let mut front_end = FrontEnd::log_mel(&yamnet()).unwrap();
     let mut kept = Vec::new();
     let info = measure(|| {
         push_many(&mut front_end, &samples, &mut |k, mels| {

@@ -24,6 +24,8 @@ const FRAME_S: f64 = 0.024;
 const PROBABILITY: f64 = 0.02;
 /// The mean of a class's scores over a clip may be as much higher or lower; 0.04 was measured on 25 clips.
 const MEAN_SCORE: f64 = 0.08;
+/// A score of a graph of floats may be as much higher or lower.
+const SCORE: f64 = 1e-4;
 
 /// The two libraries: the oldest, and the one in use.
 struct Libraries([PathBuf; 2]);
@@ -111,7 +113,8 @@ fn number(event: &Value, field: &str) -> f64 {
 fn every_model_is_whole_and_runs() {
     let Some(libraries) = Libraries::find() else { return };
     let models = models();
-    assert_eq!(models.keys().map(String::as_str).collect::<Vec<_>>(), ["moonshine", "silero", "yamnet"], "all are compared here");
+    let families: Vec<&str> = models.keys().map(String::as_str).collect();
+    assert_eq!(families, ["audio-transformer", "moonshine", "silero", "yamnet"], "all are compared here");
     let names: Vec<&str> = models.values().flatten().map(String::as_str).collect();
     for lines in libraries.lines(&[&["models", "verify"], &names[..]].concat(), &[]) {
         assert_eq!(lines.len(), 1 + names.len(), "{lines:#?}");
@@ -200,6 +203,30 @@ fn sounds_are_told_as_the_same_sounds() {
         assert!(same * 10 >= told.len() * 9, "the same sounds in {same} of {} files", told.len());
         let alarm = of_type(&oldest[0], "sound");
         assert_eq!(alarm.last().expect("an alarm is heard")["label"], "Smoke detector, smoke alarm");
+    }
+}
+
+/// Floats, in the same order of the same operators but for what a library fuses: single scores are alike.
+#[test]
+fn the_audio_transformer_scores_the_same() {
+    let Some(libraries) = Libraries::find() else { return };
+    let mut files = vec![recording("beckett.wav"), recording("two_cities.wav")];
+    files.extend(clips("esc10", 16));
+    for name in &models()["audio-transformer"] {
+        let [oldest, in_use] = libraries.events(&["tag", "--scores", "--model", name], &files);
+        let (mut count, mut furthest) = (0, 0.0_f64);
+        for ((file, oldest), in_use) in files.iter().zip(&oldest).zip(&in_use) {
+            let scores = |events| -> Vec<f64> {
+                let patches = of_type(events, "scores").into_iter();
+                patches.flat_map(|patch| patch["scores"].as_array().unwrap()).map(|score| score.as_f64().unwrap()).collect()
+            };
+            let (before, after) = (scores(oldest), scores(in_use));
+            assert_eq!(before.len(), after.len(), "{}", file.display());
+            count += before.len();
+            furthest = before.iter().zip(&after).map(|(before, after)| (before - after).abs()).fold(furthest, f64::max);
+        }
+        println!("{name}: {count} scores, at most {furthest:e} apart");
+        assert!(count > 100 && furthest <= SCORE, "{name}: {count} scores, {furthest} apart");
     }
 }
 

@@ -44,7 +44,7 @@ fn engine() -> Option<Engine> {
 
 /// Everything one stream says of `samples`, of which those from `gap.0` to `gap.1` never arrive.
 fn hear_around(engine: &mut Engine, settings: Settings, samples: &[f32], gap: (usize, usize)) -> Vec<EventBody> {
-    let mut front_end = FrontEnd::new(engine.recipe()).unwrap();
+    let mut front_end = FrontEnd::new(engine.features()).unwrap();
     let mut stream = Stream::new(engine, settings).unwrap();
     let mut events = Vec::new();
     for (start, part) in [(0, &samples[..gap.0]), (gap.1, &samples[gap.1..])] {
@@ -102,10 +102,10 @@ fn yamnet_scores_a_patch_as_the_python_reference_does() {
     ];
     for (samples, expected) in cases {
         let mut patch = Vec::new();
-        let mut front_end = FrontEnd::new(yamnet.recipe()).unwrap();
+        let mut front_end = FrontEnd::new(yamnet.features()).unwrap();
         front_end.push(SamplePosition(0), &samples, &mut |_, log_mel| patch.extend_from_slice(log_mel));
         let mut scores = vec![0.0; 521];
-        yamnet.score(&patch, &mut scores).unwrap();
+        yamnet.score(patch.as_slice().into(), &mut scores).unwrap();
         for (name, probability) in expected {
             // Logits are 0.76 apart: at most 0.19 of probability, for a value that falls on the other side of a half.
             let found = scores[labels[name]];
@@ -113,7 +113,7 @@ fn yamnet_scores_a_patch_as_the_python_reference_does() {
         }
         assert!(scores.iter().filter(|score| **score > 0.4).count() <= 3);
     }
-    let error = yamnet.score(&[0.0; 95 * 64], &mut vec![0.0; 521]).unwrap_err();
+    let error = yamnet.score([0.0; 95 * 64].as_slice().into(), &mut vec![0.0; 521]).unwrap_err();
     assert!(error.message().contains("expected 6144 values in the patch, found 6080"), "{error}");
 }
 

@@ -44,10 +44,11 @@ class Utterance:
 
 @dataclass(frozen=True)
 class SoundClip:
-    """One clip of ESC-10 and its class."""
+    """One clip of ESC-10, its class and its fold."""
 
     path: Path
     label: str
+    fold: str
 
 
 def utterances(data: Path) -> list[Utterance]:
@@ -57,7 +58,7 @@ def utterances(data: Path) -> list[Utterance]:
 
 def sound_clips(data: Path) -> list[SoundClip]:
     """ESC-10, in the order of its list; empty where the data is not there."""
-    return [SoundClip(path, row["label"]) for path, row in _rows(data / "esc10")]
+    return [SoundClip(path, row["label"], row["fold"]) for path, row in _rows(data / "esc10")]
 
 
 def _rows(folder: Path) -> list[tuple[Path, dict[str, str]]]:

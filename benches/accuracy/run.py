@@ -21,13 +21,15 @@ import reliability
 import silence
 import sounds
 import speech
+import ten_sounds
 import word_times
 from auricle import Auricle, Failed
 from figures import Figure, Outcome, misses, table
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS: Mapping[str, Callable[[Auricle, Path, Path], Outcome]] = {
-    module.PART: module.measure for module in (speech, silence, quiet, sounds, emission, word_times, reliability)
+    module.PART: module.measure
+    for module in (speech, silence, quiet, sounds, ten_sounds, emission, word_times, reliability)
 }
 
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use auricle::audio::resample::Resampler;
 use auricle::audio::ring;
-use auricle::frontend::FrontEnd;
-use auricle::frontend::recipe::{MelScale, Recipe, Spectrum, WindowFunction};
+use auricle::frontend::recipe::Recipe;
+use auricle::frontend::{Features, FrontEnd};
 use auricle::time::SamplePosition;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -56,29 +56,21 @@ fn resampling(criterion: &mut Criterion) {
 }
 
 fn front_end(criterion: &mut Criterion) {
-    // YAMNet's, from its manifest.
-    let recipe = Recipe {
-        window: 400,
-        hop: 160,
-        n_fft: 512,
-        centred: false,
-        window_function: WindowFunction::HannPeriodic,
-        spectrum: Spectrum::Magnitude,
-        mels: 64,
-        mel_scale: MelScale::Htk,
-        f_min_hz: 125.0,
-        f_max_hz: 7500.0,
-        log_offset: 1e-6,
-    };
-    let hop = noise(recipe.hop);
-    let mut front_end = FrontEnd::new(&recipe).expect("a sound recipe");
-    let mut start = SamplePosition(0);
-    criterion.bench_function("front end/window and log-mel, a hop of 10 ms", |bencher| {
-        bencher.iter(|| {
-            front_end.push(start, black_box(&hop), &mut |_, frame| _ = black_box(frame));
-            start = SamplePosition(start.0 + hop.len() as u64);
+    let cases = [
+        ("front end/window and log-mel, a hop of 10 ms", Features::LogMel(Recipe::ALARMS)),
+        ("front end/window of samples, 25 ms", Features::Samples { window: 400 }),
+    ];
+    for (name, features) in cases {
+        let hop = noise(features.hop());
+        let mut front_end = FrontEnd::new(&features).expect("sound features");
+        let mut start = SamplePosition(0);
+        criterion.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                front_end.push(start, black_box(&hop), &mut |_, frame| _ = black_box(frame));
+                start = SamplePosition(start.0 + hop.len() as u64);
+            });
         });
-    });
+    }
 }
 
 criterion_group! {

@@ -37,9 +37,9 @@ class Clip:
     samples: Samples
 
 
-def clips(data: Path, half: str) -> list[Clip]:
-    """The clips of a half in the order of the list; empty where the data is not there."""
-    rows = [row for row in _rows(data / "esc10") if row["fold"] in FOLDS[half]]
+def clips(data: Path, half: str, folds: Sequence[str] | None = None) -> list[Clip]:
+    """The clips of a half, or of other `folds`, in the order of the list; empty where the data is not there."""
+    rows = [row for row in _rows(data / "esc10") if row["fold"] in (folds or FOLDS[half])]
     return [Clip(Path(row["path"]).stem, row["label"], audible(_read(data / "esc10" / row["path"]))) for row in rows]
 
 

@@ -21,8 +21,6 @@ from score import Tally, Verdict, judged, onsets, tally, told
 from sounds import CLASSES
 from timeline import Scene, Sound
 
-NAME = "yamnet"
-
 
 @dataclass(frozen=True)
 class Judged:
@@ -100,7 +98,7 @@ def written(events: Mapping[str, Any]) -> str:
 
 def with_thresholds(model: Path, events: Mapping[str, Any], folder: Path) -> Path:
     """A folder of models with one: `model` with these `[events]`."""
-    copy = folder / NAME
+    copy = folder / model.resolve().name
     copy.mkdir(parents=True)
     manifest = (model / "model.toml").read_text(encoding="utf-8")
     changed = re.sub(r"(?ms)^\[events\]$.*?(?=^\[\[)", lambda _: written(events) + "\n", manifest, count=1)

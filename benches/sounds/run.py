@@ -20,7 +20,7 @@ import choose
 import machine
 import numpy as np
 from auricle import Auricle, Failed
-from ingredients import clips, speech
+from ingredients import FOLDS, clips, speech
 from measure import Judged, Written, at, section, total, written
 from outline import Outline
 from score import Was, rate, spread
@@ -43,6 +43,8 @@ def settings(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--before", type=Path, metavar="TOML", help="a manifest to compare with, measured as well")
     parser.add_argument("--only", choices=("events", "alarms"), help="one part of it")
     parser.add_argument("--choose", action="store_true", help="choose thresholds on the other half first")
+    parser.add_argument("--choose-on", nargs="+", metavar="FOLD", help="folds of ESC-10 to choose on (default: 1 2)")
+    parser.add_argument("--measure-on", nargs="+", metavar="FOLD", help="folds to measure on (default: 3 4 5)")
     parser.add_argument("--seed", type=int, default=1, help="of the timelines (default: 1)")
     parser.add_argument("--alarms", type=int, default=10, help="made alarms of each kind and surrounding (default: 10)")
     parser.add_argument("--minutes", type=int, default=60, help="of speech, of music and of both (default: 60)")
@@ -69,13 +71,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Every part that was asked for."""
-    auricle = Auricle(options.auricle)
+    auricle = Auricle(options.auricle, models={"tag": options.model.resolve().name})
     outline = Outline.read(ROOT / "src" / "sound" / "sounds.txt")
     began = time.monotonic()
     result: dict[str, Any] = {
         "version": auricle.version(),
         "machine": machine.described(options.auricle, ROOT),
         "seed": options.seed,
+        "model": options.model.resolve().name,
+        "measured_on": list(options.measure_on or FOLDS["kept"]),
     }
     with tempfile.TemporaryDirectory(prefix="auricle-sounds-") as folder:
         scratch = Path(folder)
@@ -104,7 +108,7 @@ def chosen_anew(
     folder = scratch / "chosen"
     folder.mkdir()
     timeline = Written(folder)
-    those = clips(options.data, "chosen")
+    those = clips(options.data, "chosen", options.choose_on)
     timeline.add(empty(options.data, "chosen", those, options.seed))
     for condition in CHOOSING:
         timeline.add(scenes(options.data, "chosen", those, condition, options.seed))
@@ -126,7 +130,7 @@ def events(
     scratch: Path,
 ) -> dict[str, Any]:
     """The timelines of the half `kept`, with each of the manifests."""
-    those = clips(options.data, "kept")
+    those = clips(options.data, "kept", options.measure_on)
     judged: dict[str, list[Judged]] = {name: [] for name in manifests}
     parts = [scenes(options.data, "kept", those, condition, options.seed) for condition in conditions()]
     for k, part in enumerate([*parts, empty(options.data, "kept", those, options.seed)]):

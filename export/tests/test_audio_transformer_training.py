@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from auricle_export.audio_transformer import clips, mixtures, runs
+from auricle_export.audio_transformer import clips, metrics, mixtures, runs
 from auricle_export.yamnet import CLASSES as TEACHER_CLASSES
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: 'make torch'")
 pytest.importorskip("soundfile", reason="soundfile is not installed: 'make test-venv'")
 
-from auricle_export.audio_transformer import evaluate, pool, train  # noqa: E402
+from auricle_export.audio_transformer import calibrate, evaluate, pool, train  # noqa: E402
 
 PITCHES_HZ = (300.0, 2_000.0)
 CHUNKS = 400
@@ -127,3 +127,63 @@ def test_runs_that_are_not_finished_or_not_runs_are_refused(tmp_path: Path) -> N
         (tmp_path / "cost.json").write_text('{"processor_minutes": 1}')
         with pytest.raises(runs.RunError, match=says):
             runs.load(tmp_path)
+
+
+def test_fsd50k_is_learned_from_and_measured_in_its_own_layout(tmp_path: Path) -> None:
+    """A miniature: several labels a clip, several rates; what is evaluated is `eval`, by mean average precision."""
+    import soundfile
+
+    rng = np.random.default_rng(3)
+    truth, data = tmp_path / "FSD50K.ground_truth", tmp_path
+    truth.mkdir()
+    (truth / "vocabulary.csv").write_text("0,Low,/m/01\n1,High,/m/02\n2,Noise,/m/03\n")
+    kinds = {"Low": "/m/01", "High": "/m/02", "Noise": "/m/03", "Low,High": "/m/01,/m/02"}
+    for part, listed in (("dev", "fname,labels,mids,split"), ("eval", "fname,labels,mids")):
+        (data / f"FSD50K.{part}_audio").mkdir()
+        rows = [listed]
+        for number in range(12):
+            label = list(kinds)[number % 4]
+            rate = (44_100, 16_000)[number % 2]
+            time = np.arange(rate // (1 if number % 3 else 2)) / rate
+            samples = 0.02 * rng.standard_normal(len(time))
+            for name, pitch in zip(("Low", "High"), PITCHES_HZ, strict=True):
+                samples += 0.2 * np.sin(2 * np.pi * pitch * time) * (name in label)
+            soundfile.write(data / f"FSD50K.{part}_audio" / f"{part}{number}.wav", samples, rate)
+            split = (",train", ",val")[number % 4 == 3] if part == "dev" else ""
+            rows.append(f'{part}{number},"{label}","{kinds[label]}"{split}')
+        (truth / f"{part}.csv").write_text("\n".join(rows) + "\n")
+    collection = clips.read(data)
+    learned = [clip for clip in collection.clips if clip.fold == "train"]
+    pieces = [mixtures.piece(clips.samples(clip), clip.labels) for clip in learned]
+    mixer = mixtures.Mixer(pieces, 3, [], seed=1)
+    rows = [mixer.chunk() for _ in range(2 * CHUNKS)]
+    chunks = pool.Pool(
+        np.stack([np.rint(chunk * 32_767).astype(np.int16) for chunk, _ in rows]),
+        np.stack([each.astype(np.uint8) for _, each in rows]),
+        np.full((2 * CHUNKS, TEACHER_CLASSES), 190, np.uint8),
+        rng.normal(0, 1, (2 * CHUNKS, 1024)).astype(np.float16),
+    )
+    torch.set_num_threads(1)
+    settings = train.Settings(steps=2, batch=8, teacher=False)
+    train.train(settings, collection, "eval", ["train"], [chunks], tmp_path / "run", torch.device("cpu"))
+    result = evaluate.measure(runs.load(tmp_path / "run"), collection)
+    assert result.truth.shape == (12, 3) and not result.single
+    by_class = metrics.average_precisions(result.truth, result.scores)
+    assert result.mean_average_precision == pytest.approx(by_class.mean())
+    assert "| fold eval |" in evaluate.table([result])
+    assert "| 12 |  |  |" in evaluate.table([result]), "no share of right clips where clips have several labels"
+
+
+def test_a_class_begins_once_until_it_has_ended() -> None:
+    scores = np.array([0.1, 0.6, 0.4, 0.6, 0.2, 0.6])
+    assert calibrate.begun(scores, 0.5) == 2
+    assert calibrate.begun(scores, 0.7) == 0
+
+
+def test_the_lowest_threshold_that_is_seldom_false_is_taken() -> None:
+    """An hour of nothing in which the class rises to .65 thirty times, and three true sounds."""
+    wrong = calibrate.Heard(np.tile([[0.65], [0.0]], (30, 1)), -1, 1.0)
+    true = [calibrate.Heard(np.array([[peak]]), 0, 0.1) for peak in (0.4, 0.75, 0.9)]
+    line = calibrate.table([wrong, *true], ["Dog"], 20.0).splitlines()[1]
+    assert line == '"Dog" = { on = 0.7, off = 0.35 } # 0 an hour, 0.67 of 3'
+    assert '"Dog" = { on = 0.3,' in calibrate.table([wrong, *true], ["Dog"], 30.0)

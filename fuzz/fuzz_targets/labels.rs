@@ -1,7 +1,7 @@
 //! The table of a tagger's labels, `index,mid,display_name`, of anything.
 #![no_main]
 
-use auricle::model::yamnet::parse_labels_of;
+use auricle::model::labels::parse_labels_of;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

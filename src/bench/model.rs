@@ -73,6 +73,8 @@ pub struct Measured {
 pub struct StageRuns {
     /// The stage.
     pub stage: String,
+    /// How often live audio needs it, seconds, where that is always the same.
+    pub every_s: Option<f64>,
     /// Milliseconds of each run.
     pub wall_ms: Vec<f64>,
     /// Milliseconds of the processor that the calling thread used in each run; further threads' are not in it.
@@ -175,8 +177,11 @@ fn run(mut loaded: Vec<(Measured, Vec<Stage>)>, effort: Effort) -> Result<Vec<Me
                 stage.run()?;
             }
         }
-        let mut runs: Vec<StageRuns> =
-            turns.iter().map(|_| StageRuns { stage: name.clone(), wall_ms: Vec::new(), cpu_ms: Vec::new() }).collect();
+        let empty = |stage: &&mut Stage| {
+            let (wall_ms, cpu_ms) = (Vec::new(), Vec::new());
+            StageRuns { stage: name.clone(), every_s: stage.every_s, wall_ms, cpu_ms }
+        };
+        let mut runs: Vec<StageRuns> = turns.iter().map(empty).collect();
         let begun = Instant::now();
         let needed_s = effort.measured_s * turns.len() as f64;
         let mut round = 0;

@@ -1,24 +1,25 @@
 //! What a model does, stage by stage, each as something that can be run again and again on real speech.
 //!
 //! In: a model of the store, how to run it, 16 kHz speech. Out: [`Stage`]s with what loading took. Moonshine's are its graphs, one
-//! by one, and a whole transcription with and without a draft, of audio that it has not heard; a detector's is a window, a tagger's a
-//! patch.
+//! by one, and a whole transcription with and without a draft, of audio that it has not heard; a detector's is a window; a tagger's are
+//! its graphs, and what live audio costs it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use ort::value::{DynValue, Outlet, Tensor};
+use ort::value::{DynValue, Tensor};
 use serde::Deserialize;
 
 use super::model::resident_mib;
 use crate::decode::Prior;
 use crate::error::{Error, ErrorKind, Result};
-use crate::frontend::FrontEnd;
+use crate::frontend::{Features, FrontEnd};
+use crate::model::audio_transformer::AudioTransformer;
 use crate::model::moonshine::Moonshine;
 use crate::model::silero::{Silero, SileroState, WINDOW};
 use crate::model::yamnet::Yamnet;
 use crate::model::{Tagger, Transcriber};
-use crate::runtime::{BoundGraph, Graph, GraphSettings, Memory, StoredIntegers, failed_run};
+use crate::runtime::{BoundGraph, Graph, GraphSettings, Memory, Outlet, StoredIntegers, failed_run};
 use crate::store::{Family, Model};
 use crate::time::{SAMPLE_RATE, SamplePosition, Spent, Stopwatch};
 
@@ -33,12 +34,19 @@ const MASK: &str = "encoder_mask";
 pub struct Stage {
     /// What it is: `step, 8 tokens`.
     pub name: String,
+    /// How often live audio needs it, seconds, where that is always the same.
+    pub every_s: Option<f64>,
     run: Box<dyn FnMut() -> Result<()>>,
 }
 
 impl Stage {
     pub(super) fn new(name: String, run: impl FnMut() -> Result<()> + 'static) -> Self {
-        Self { name, run: Box::new(run) }
+        Self { name, every_s: None, run: Box::new(run) }
+    }
+
+    /// This stage, which live audio needs every so many seconds.
+    fn every(self, seconds: f64) -> Self {
+        Self { every_s: Some(seconds), ..self }
     }
 
     /// Runs it once.
@@ -95,16 +103,63 @@ pub fn prepare(model: &Model, settings: GraphSettings, speech: &[f32], sizes: &S
             (spent, resident, vec![stage])
         }
         Family::Yamnet => {
-            let mut yamnet = Yamnet::load(model, settings)?;
+            let yamnet = Yamnet::load(model, settings)?;
             let (spent, resident) = loaded();
-            let mut patch = Vec::new();
-            FrontEnd::new(yamnet.recipe())?.push(SamplePosition(0), speech, &mut |_, frame| patch.extend_from_slice(frame));
-            patch.resize(yamnet.patch_frames() * yamnet.recipe().mels, 0.0);
-            let mut scores = vec![0.0; yamnet.labels().len()];
-            (spent, resident, vec![Stage::new("patch".to_owned(), move || yamnet.score(&patch, &mut scores))])
+            (spent, resident, of_tagger(yamnet, speech)?)
+        }
+        Family::AudioTransformer => {
+            let transformer = AudioTransformer::load(model, settings)?;
+            let (spent, resident) = loaded();
+            (spent, resident, of_tagger(transformer, speech)?)
         }
     };
     Ok(Prepared { load, resident_mib, stages })
+}
+
+/// The graphs of a tagger, and all that live audio costs it from samples to scores: at the hop its manifest recommends, and with a
+/// decision every frame where a frame costs a run of a graph anyway.
+fn of_tagger<T: Tagger + 'static>(tagger: T, speech: &[f32]) -> Result<Vec<Stage>> {
+    let features = tagger.features().clone();
+    let (hop, recommended, width) = (features.hop(), tagger.patch_hop_frames(), tagger.silence().len());
+    let frame = speech.get(..features.window()).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidInput, "the speech is shorter than a window; name a longer recording with --audio")
+    })?;
+    let is_embedded = matches!(features, Features::Samples { .. });
+    let rows = tagger.silence().repeat(tagger.patch_frames());
+    let scores = vec![0.0; tagger.labels().len()];
+    let tagger = Rc::new(RefCell::new(tagger));
+    let mut stages = Vec::new();
+    if is_embedded {
+        let (tagger, frame, mut row) = (Rc::clone(&tagger), frame.to_vec(), vec![0.0; width]);
+        stages.push(Stage::new("window".to_owned(), move || tagger.borrow_mut().embed(&frame, &mut row)));
+    }
+    let (patch, of_patch, mut found) = (Rc::clone(&tagger), rows.clone(), scores.clone());
+    stages.push(Stage::new("patch".to_owned(), move || patch.borrow_mut().score(of_patch.as_slice().into(), &mut found)));
+    let hops = if is_embedded { vec![1, recommended] } else { vec![recommended] };
+    for frames in hops {
+        let (tagger, speech) = (Rc::clone(&tagger), speech.to_vec());
+        let (mut front_end, mut rows, mut scores) = (FrontEnd::new(&features)?, rows.clone(), scores.clone());
+        let (samples, mut position) = (frames * hop, 0);
+        let every_s = samples as f64 / f64::from(SAMPLE_RATE);
+        let run = move || {
+            let mut tagger = tagger.borrow_mut();
+            let from = position % (speech.len() + 1 - samples.min(speech.len()));
+            let mut embedded = Ok(());
+            let start = SamplePosition(position as u64);
+            front_end.push(start, &speech[from..][..samples.min(speech.len())], &mut |_, frame| {
+                rows.rotate_left(width);
+                let place = rows.len() - width;
+                if embedded.is_ok() {
+                    embedded = tagger.embed(frame, &mut rows[place..]);
+                }
+            });
+            position += samples;
+            embedded.and_then(|()| tagger.score(rows.as_slice().into(), &mut scores))
+        };
+        let name = format!("samples to scores, every {:.0} ms", 1e3 * every_s);
+        stages.push(Stage::new(name, run).every(every_s));
+    }
+    Ok(stages)
 }
 
 fn of_moonshine(

@@ -16,7 +16,7 @@ use auricle::audio::raw::{self, RawInput};
 use auricle::audio::source::Pause;
 use auricle::event::{Device, DeviceState, Event, EventBody};
 use auricle::sink::{self, Format, Manner, Output, Reader, Sink, View, Wish};
-use auricle::{Engines, Error, ErrorKind, Events, Meter, Next, Session, runtime, speech};
+use auricle::{Engines, Error, ErrorKind, Events, Meter, Next, Session, speech};
 use clap::CommandFactory;
 use clap::error::ErrorKind as UsageError;
 
@@ -87,7 +87,7 @@ pub fn run(arguments: &Listen) -> Result<ExitCode> {
     })?;
     let toggle = stop::Noted::new(stop::TOGGLE)?;
     say("loading models; Ctrl-C stops");
-    runtime::load_library(captions.run.library.as_deref())?;
+    captions.run.load_library()?;
     let engines = Engines::load(&captions.engines())?;
     stop::in_order();
     let speech = captions.segment.within(speech::Settings::preset(arguments.preset));

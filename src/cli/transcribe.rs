@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use auricle::sink::{Format, Manner, Output, Sink};
-use auricle::{Engines, runtime, speech};
+use auricle::{Engines, speech};
 
 use super::args::{FormatArg, Transcribe, misuse};
 use super::files::{self, Reading};
@@ -78,7 +78,7 @@ fn reading(arguments: &Transcribe) -> Result<Reading> {
     let captions = &arguments.captions;
     // Segments that have ended may still wait to be read.
     stop::on_signal(|| ())?;
-    runtime::load_library(captions.run.library.as_deref())?;
+    captions.run.load_library()?;
     let reading = Reading {
         engines: Engines::load(&captions.engines())?,
         channel: captions.channel.channel,

@@ -24,6 +24,7 @@ pub const MEL_LIMIT: usize = 512;
 ///
 /// It computes in f64: a band that holds only the leakage of a loud neighbour has no correct digit in f32, and the logarithm
 /// shows it. A pure tone puts an f32 transform up to 0.08 off, an f64 one 1e-6; f64 costs 1.7 us a transform against 1.2.
+#[derive(Clone)]
 pub struct LogMel {
     fft: Arc<dyn RealToComplex<f64>>,
     /// Window function, one factor a sample of the window.

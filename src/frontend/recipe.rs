@@ -29,6 +29,23 @@ pub struct Recipe {
     pub log_offset: f32,
 }
 
+impl Recipe {
+    /// The recipe in which alarms are recognised by their rhythm, whatever a tagger's own features are: YAMNet's.
+    pub const ALARMS: Self = Self {
+        window: 400,
+        hop: 160,
+        n_fft: 512,
+        centred: false,
+        window_function: WindowFunction::HannPeriodic,
+        spectrum: Spectrum::Magnitude,
+        mels: 64,
+        mel_scale: MelScale::Htk,
+        f_min_hz: 125.0,
+        f_max_hz: 7500.0,
+        log_offset: 1e-6,
+    };
+}
+
 /// A window function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -62,4 +79,9 @@ pub(crate) fn yamnet() -> Recipe {
     }
     let manifest: Manifest = toml::from_str(include_str!("../../models/yamnet/model.toml")).expect("the manifest of YAMNet");
     manifest.recipe
+}
+
+#[test]
+fn alarms_are_recognised_in_frames_of_yamnet() {
+    assert_eq!(Recipe::ALARMS, yamnet());
 }

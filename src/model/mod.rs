@@ -7,23 +7,32 @@ use std::sync::Arc;
 
 use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
-use crate::frontend::recipe::Recipe;
+use crate::frontend::Features;
 use crate::runtime::{Graph, GraphSettings, StoredIntegers};
 use crate::store::{Family, Model};
 use crate::time::Spent;
 
+pub mod audio_transformer;
+// Public for the fuzzer, which sees what is public only.
+#[cfg(fuzzing)]
+pub mod labels;
+#[cfg(not(fuzzing))]
+mod labels;
 pub mod moonshine;
+mod patch;
 pub mod silero;
 pub mod yamnet;
+
+pub use patch::{PATCH_VALUES_LIMIT, Rows};
 
 /// Loads the graph in the file with `role`; an error says which ONNX Runtime the model needs.
 fn graph(model: &Model, role: &str, settings: GraphSettings) -> Result<Graph> {
     let integers = match model.manifest().family {
-        Family::Moonshine => StoredIntegers::BecomeFloats,
+        Family::Moonshine | Family::AudioTransformer => StoredIntegers::BecomeFloats,
         _ => StoredIntegers::Stay,
     };
     Graph::load_with(&model.file(role)?, settings, integers).map_err(|error| match error.kind() {
-        ErrorKind::Model => {
+        ErrorKind::Model if settings.provider.needs_library() => {
             let message = format!("{error}; {} needs ONNX Runtime {} or later", model.name(), model.manifest().minimum_ort);
             Error::new(ErrorKind::Model, message)
         }
@@ -41,24 +50,34 @@ pub struct Label {
 }
 
 /// Gives every class of sound a probability, patch by patch.
+///
+/// Frames of features come one by one. Each becomes a row, once; the rows of the last frames are kept by whoever has the stream, and
+/// a patch of them is what a decision is made of.
 pub trait Tagger: Send {
     /// Name of the model.
     fn name(&self) -> &Arc<str>;
     /// The classes, in the order of the scores.
     fn labels(&self) -> &[Label];
-    /// The features a patch is made of.
-    fn recipe(&self) -> &Recipe;
-    /// Frames of features in a patch.
+    /// What a frame is made of.
+    fn features(&self) -> &Features;
+    /// Rows in a patch.
     fn patch_frames(&self) -> usize;
     /// Frames from the start of one patch to the next, as the manifest recommends.
     fn patch_hop_frames(&self) -> usize;
-    /// Probabilities (0 to 1) of all classes for one patch.
-    ///
-    /// `patch` is [frames, features] row by row, `patch_frames` x `recipe().mels` long; `scores` has one place a label.
+    /// The row of a frame of digital silence, as wide as every row. A patch has at most [`PATCH_VALUES_LIMIT`] values.
+    fn silence(&self) -> &[f32];
+    /// Makes the `row` of one `frame`: what of it a patch keeps. Nothing of other frames goes into it.
     ///
     /// # Errors
     /// `Model` when ONNX Runtime fails or a length does not fit.
-    fn score(&mut self, patch: &[f32], scores: &mut [f32]) -> Result<()>;
+    fn embed(&mut self, frame: &[f32], row: &mut [f32]) -> Result<()>;
+    /// Probabilities (0 to 1) of all classes for one patch: [`patch_frames`](Self::patch_frames) rows, oldest first.
+    ///
+    /// `scores` has one place a label.
+    ///
+    /// # Errors
+    /// `Model` when ONNX Runtime fails or a length does not fit.
+    fn score(&mut self, patch: Rows<'_>, scores: &mut [f32]) -> Result<()>;
 }
 
 /// What reading has taken so far, by what was done.

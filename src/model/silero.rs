@@ -4,12 +4,11 @@
 
 use std::sync::Arc;
 
-use ort::value::TensorRef;
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::runtime::Extent::Is;
-use crate::runtime::{Graph, GraphSettings, Port, failed_run};
+use crate::runtime::{Graph, GraphSettings, Input, Port};
 use crate::store::Model;
 
 /// New samples of a window: 32 ms at 16 kHz.
@@ -25,7 +24,7 @@ struct Parameters {
     context_samples: usize,
 }
 
-/// The detector: weights and session.
+/// The detector: weights and what runs them.
 #[derive(Debug)]
 pub struct Silero {
     name: Arc<str>,
@@ -50,7 +49,7 @@ impl Silero {
     /// Loads a checked model and proves by a run that its provider works.
     ///
     /// # Errors
-    /// Those of the store and of ONNX Runtime; `Model` when the graph is not Silero's.
+    /// Those of the store and of what runs the graph; `Model` when the graph is not Silero's.
     pub fn load(model: &Model, settings: GraphSettings) -> Result<Self> {
         let parameters: Parameters = model.section("silero")?;
         let graph = super::graph(model, "model", settings)?;
@@ -82,28 +81,22 @@ impl Silero {
     /// Probability (0 to 1) that `window`, the next 512 samples of the stream, holds speech.
     ///
     /// # Errors
-    /// `Model` when ONNX Runtime fails or the graph's outputs are not Silero's.
+    /// `Model` when the run fails or the graph's outputs are not Silero's.
     pub fn probability(&mut self, state: &mut SileroState, window: &[f32; WINDOW]) -> Result<f32> {
-        let name = self.graph.name().clone();
-        let failed = |error: ort::Error| failed_run(&name, &error);
         state.input.copy_within(WINDOW.., 0);
         state.input[CONTEXT..].copy_from_slice(window);
-        let inputs = ort::inputs![
-            "input" => TensorRef::from_array_view(([1, CONTEXT + WINDOW], &state.input[..])).map_err(failed)?,
-            "state" => TensorRef::from_array_view(([2, 1, STATE / 2], &state.recurrent[..])).map_err(failed)?,
-        ];
-        let outputs = self.graph.run(inputs)?;
-        let value =
-            |output: &str| outputs.get(output).and_then(|value| value.try_extract_tensor::<f32>().ok()).map(|(_, data)| data);
-        match (value("output"), value("stateN")) {
-            (Some(&[probability]), Some(recurrent)) if recurrent.len() == STATE => {
+        let outputs = self.graph.run(&[
+            Input::f32("input", &[1, CONTEXT + WINDOW], &state.input),
+            Input::f32("state", &[2, 1, STATE / 2], &state.recurrent),
+        ])?;
+        match (outputs.f32("output"), outputs.f32("stateN")) {
+            (Ok(&[probability]), Ok(recurrent)) if recurrent.len() == STATE => {
                 state.recurrent.copy_from_slice(recurrent);
                 Ok(probability)
             }
             _ => {
                 // Sizes that a graph leaves to the run were not held to these when it was loaded.
-                let message = format!("{name}: expected outputs 'output' f32 [1, 1] and 'stateN' f32 [2, 1, 128], found others");
-                Err(Error::new(ErrorKind::Model, message))
+                Err(outputs.error("expected outputs 'output' f32 [1, 1] and 'stateN' f32 [2, 1, 128], found others"))
             }
         }
     }

@@ -3,35 +3,21 @@
 //! In: a checked model of the store, then patches of log-mel. Out: a probability for each class. The exported graph takes
 //! uint8 log-mel and gives uint8 logits; the manifest's `[quantisation]` says with which scales and zero points.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
-use ort::value::TensorRef;
 use serde::Deserialize;
 
-use super::{Label, Tagger};
+use super::patch::{PatchShape, Rows};
+use super::{Label, Tagger, labels};
 use crate::error::{Error, ErrorKind, Result};
+use crate::frontend::Features;
 use crate::frontend::recipe::Recipe;
 use crate::runtime::Extent::Is;
-use crate::runtime::{Graph, GraphSettings, Port};
+use crate::runtime::{Graph, GraphSettings, Input, Port};
 use crate::store::{Family, Model};
 
 const INPUT: &str = "audio";
 const OUTPUT: &str = "class_scores";
-/// No patch is longer: 10 s of 10 ms hops.
-const PATCH_FRAMES_LIMIT: usize = 1000;
-/// No file of labels is longer, and none has more rows.
-const LABELS_LIMIT_BYTES: u64 = 1 << 20;
-const LABELS_LIMIT: usize = 10_000;
-
-/// The `[patch]` section of the manifest.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Patch {
-    frames: usize,
-    hop_frames: usize,
-}
 
 /// The `[quantisation]` section of the manifest: real = scale x (integer - zero point).
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -47,8 +33,10 @@ struct Quantisation {
 pub struct Yamnet {
     name: Arc<str>,
     graph: Graph,
-    recipe: Recipe,
-    patch: Patch,
+    features: Features,
+    patch: PatchShape,
+    /// Log-mel of digital silence.
+    silence: Vec<f32>,
     quantisation: Quantisation,
     labels: Vec<Label>,
     /// The quantised patch, used again by every call.
@@ -66,15 +54,15 @@ impl Yamnet {
     pub fn load(model: &Model, settings: GraphSettings) -> Result<Self> {
         let family = model.manifest().family;
         if family != Family::Yamnet {
-            let message = format!("{}: the family is {family:?}, not Yamnet; choose another model", model.name());
+            let message = format!("{}: the family is {family}, not yamnet; choose another model", model.name());
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         let manifest = model.folder().join("model.toml");
         let recipe: Recipe = model.section("recipe")?;
-        let patch: Patch = model.section("patch")?;
+        let patch: PatchShape = model.section("patch")?;
         let quantisation: Quantisation = model.section("quantisation")?;
-        patch.check().and_then(|()| quantisation.check()).map_err(|error| error.within(manifest.display()))?;
-        let labels = read_labels(&model.file("labels")?)?;
+        patch.check(recipe.mels).and_then(|()| quantisation.check()).map_err(|error| error.within(manifest.display()))?;
+        let labels = labels::read(&model.file("labels")?)?;
         let graph = super::graph(model, "model", settings)?;
         graph.expect(
             &[Port::u8(INPUT, [Is(1), Is(1), Is(patch.frames), Is(recipe.mels)])],
@@ -84,8 +72,9 @@ impl Yamnet {
             name: model.name().clone(),
             quantised: vec![quantisation.input_zero_point; patch.frames * recipe.mels],
             probability: quantisation.probabilities(),
+            silence: vec![recipe.log_offset.ln(); recipe.mels],
             graph,
-            recipe,
+            features: Features::LogMel(recipe),
             patch,
             quantisation,
             labels,
@@ -102,19 +91,14 @@ impl Yamnet {
 
     /// Runs the graph on `quantised`.
     fn run(&mut self, scores: &mut [f32]) -> Result<()> {
-        let Self { graph, patch, recipe, quantised, probability, .. } = self;
-        let name = graph.name().clone();
-        let wrong = |message: String| Error::new(ErrorKind::Model, format!("{name}: {message}"));
-        let failed = |error: ort::Error| wrong(format!("run failed: {error}"));
-        let shape = [1, 1, patch.frames, recipe.mels];
-        let input = TensorRef::from_array_view((shape, &quantised[..])).map_err(failed)?;
-        let outputs = graph.run(ort::inputs![INPUT => input])?;
-        let logits = outputs.get(OUTPUT).map(|output| output.try_extract_tensor::<u8>()).transpose().map_err(failed)?;
-        let (_, logits) = logits.ok_or_else(|| wrong(format!("gave no output '{OUTPUT}'")))?;
+        let Self { graph, patch, silence, quantised, probability, .. } = self;
+        let shape = [1, 1, patch.frames, silence.len()];
+        let outputs = graph.run(&[Input::u8(INPUT, &shape, quantised)])?;
+        let logits = outputs.u8(OUTPUT)?;
         // A graph that leaves this size to the run was not held to it when it was loaded.
         if logits.len() != scores.len() {
             let (expected, found) = (scores.len(), logits.len());
-            return Err(wrong(format!("output '{OUTPUT}': expected {expected} scores, one a label, found {found}")));
+            return Err(outputs.error(format!("output '{OUTPUT}': expected {expected} scores, one a label, found {found}")));
         }
         for (score, logit) in scores.iter_mut().zip(logits) {
             *score = probability[usize::from(*logit)];
@@ -132,8 +116,12 @@ impl Tagger for Yamnet {
         &self.labels
     }
 
-    fn recipe(&self) -> &Recipe {
-        &self.recipe
+    fn features(&self) -> &Features {
+        &self.features
+    }
+
+    fn silence(&self) -> &[f32] {
+        &self.silence
     }
 
     fn patch_frames(&self) -> usize {
@@ -144,7 +132,17 @@ impl Tagger for Yamnet {
         self.patch.hop_frames
     }
 
-    fn score(&mut self, patch: &[f32], scores: &mut [f32]) -> Result<()> {
+    fn embed(&mut self, frame: &[f32], row: &mut [f32]) -> Result<()> {
+        let width = self.silence.len();
+        if (frame.len(), row.len()) != (width, width) {
+            let (frame, row) = (frame.len(), row.len());
+            return Err(self.graph.error(format!("expected {width} bands in a frame and its row, found {frame} and {row}")));
+        }
+        row.copy_from_slice(frame);
+        Ok(())
+    }
+
+    fn score(&mut self, patch: Rows<'_>, scores: &mut [f32]) -> Result<()> {
         let places = [(patch.len(), self.quantised.len(), "values in the patch"), (scores.len(), self.labels.len(), "scores")];
         for (found, expected, what) in places {
             if found != expected {
@@ -152,23 +150,10 @@ impl Tagger for Yamnet {
             }
         }
         let quantisation = self.quantisation;
-        for (place, value) in self.quantised.iter_mut().zip(patch) {
-            *place = quantisation.quantise(*value);
+        for (place, value) in self.quantised.iter_mut().zip(patch.values()) {
+            *place = quantisation.quantise(value);
         }
         self.run(scores)
-    }
-}
-
-impl Patch {
-    fn check(self) -> Result<()> {
-        let Self { frames, hop_frames } = self;
-        if !(1..=PATCH_FRAMES_LIMIT).contains(&frames) {
-            return Err(corrupt(format!("[patch]: frames is {frames}; it must be 1 to {PATCH_FRAMES_LIMIT}")));
-        }
-        if !(1..=frames).contains(&hop_frames) {
-            return Err(corrupt(format!("[patch]: hop_frames is {hop_frames}; it must be 1 to {frames} (frames)")));
-        }
-        Ok(())
     }
 }
 
@@ -193,64 +178,6 @@ impl Quantisation {
         let zero = f32::from(self.output_zero_point);
         std::array::from_fn(|logit| 1.0 / (1.0 + (-self.output_scale * (logit as f32 - zero)).exp()))
     }
-}
-
-fn read_labels(path: &Path) -> Result<Vec<Label>> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(LABELS_LIMIT_BYTES).read_to_string(&mut text))
-        .map_err(|error| Error::io("read", path, &error))?;
-    parse_labels(&text).map_err(|error| error.within(path.display()))
-}
-
-/// Labels of a table `index,mid,display_name` with a heading, the rows in order of their index.
-fn parse_labels(text: &str) -> Result<Vec<Label>> {
-    let mut labels = Vec::new();
-    for (index, line) in text.lines().skip(1).enumerate() {
-        let number = index + 2;
-        let row = fields(line).ok_or_else(|| corrupt(format!("line {number}: a quote is not closed")))?;
-        let [written, id, name] = row.as_slice() else {
-            return Err(corrupt(format!("line {number}: expected index, mid and display_name, found {} fields", row.len())));
-        };
-        if written.parse() != Ok(index) {
-            return Err(corrupt(format!("line {number}: expected index {index}, found '{}'", written.escape_debug())));
-        }
-        if id.is_empty() || name.is_empty() {
-            return Err(corrupt(format!("line {number}: mid or display_name is empty")));
-        }
-        if index == LABELS_LIMIT {
-            return Err(corrupt(format!("has more than {LABELS_LIMIT} labels")));
-        }
-        labels.push(Label { id: id.as_str().into(), name: name.as_str().into() });
-    }
-    if labels.is_empty() { Err(corrupt("has no labels".to_owned())) } else { Ok(labels) }
-}
-
-/// [`parse_labels`] for the fuzzer, which sees what is public only.
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub fn parse_labels_of(text: &str) -> Result<Vec<Label>> {
-    parse_labels(text)
-}
-
-/// The fields of one line of a CSV file (RFC 4180); `None` when a quote is not closed.
-fn fields(line: &str) -> Option<Vec<String>> {
-    let mut fields = vec![String::new()];
-    let mut quoted = false;
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        let field = fields.last_mut()?;
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
-            }
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            c => field.push(c),
-        }
-    }
-    (!quoted).then_some(fields)
 }
 
 fn corrupt(message: String) -> Error {
@@ -284,33 +211,5 @@ mod tests {
         assert!(table.windows(2).all(|pair| pair[0] <= pair[1]));
         assert!(table[0] < 1e-6 && table[255] > 1.0 - 1e-6);
         assert!((table[191] - 0.680_6).abs() < 1e-4, "{}", table[191]);
-    }
-
-    #[test]
-    fn labels_are_read_with_quoted_commas() {
-        let text =
-            "index,mid,display_name\n0,/m/09x0r,Speech\n1,/m/0ytgt,\"Child speech, kid speaking\"\r\n2,/m/x,\"a \"\"b\"\"\"\n";
-        let labels = parse_labels(text).unwrap();
-        let names: Vec<&str> = labels.iter().map(|label| &*label.name).collect();
-        assert_eq!(names, ["Speech", "Child speech, kid speaking", "a \"b\""]);
-        assert_eq!(&*labels[1].id, "/m/0ytgt");
-    }
-
-    #[test]
-    fn wrong_labels_are_refused_with_the_line() {
-        for (rows, says) in [
-            ("", "no labels"),
-            ("0,/m/a,\"open\n", "line 2: a quote"),
-            ("0,/m/a,A\n2,/m/b,B\n", "line 3: expected index 1, found '2'"),
-            ("0,/m/a\n", "found 2 fields"),
-            ("0,,A\n", "is empty"),
-            ("zero,/m/a,A\n", "expected index 0"),
-        ] {
-            let error = parse_labels(&format!("index,mid,display_name\n{rows}")).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Corrupt);
-            assert!(error.message().contains(says), "{error}");
-        }
-        let many: String = (0..=LABELS_LIMIT).map(|n| format!("{n},/m/{n},N\n")).collect();
-        assert!(parse_labels(&format!("heading\n{many}")).unwrap_err().message().contains("more than"));
     }
 }

@@ -103,8 +103,8 @@ impl Delivery {
                     accepted = speech.push(position.0, samples, at);
                 }
                 if let Some((front_end, frames)) = &mut self.sound {
-                    front_end.push(position, samples, &mut |frame, log_mel| {
-                        if frames.push(frame, log_mel, at) == 0 {
+                    front_end.push(position, samples, &mut |frame, values| {
+                        if frames.push(frame, values, at) == 0 {
                             accepted = 0;
                         }
                     });
@@ -176,20 +176,26 @@ mod tests {
     use super::*;
     use crate::audio::pcm::ChannelChoice;
     use crate::audio::ring;
+    use crate::frontend::Features;
     use crate::frontend::recipe::yamnet;
     use crate::pipeline::intake::{BLOCK_FRAMES, Intake};
 
     /// Everything that real audio passes through between the callback and the workers' rings.
     #[test]
     fn nothing_is_allocated_from_the_ring_of_the_callback_to_the_features() {
-        for (rate_hz, channels) in [(16_000, 1), (48_000, 2), (44_100, 1)] {
+        let of_yamnet = || FrontEnd::log_mel(&yamnet()).unwrap();
+        let of_samples = || FrontEnd::new(&Features::Samples { window: 400 }).unwrap();
+        let formats = [(16_000, 1), (48_000, 2), (44_100, 1)];
+        let cases = formats.into_iter().flat_map(|format| [(format, of_yamnet()), (format, of_samples())]);
+        for ((rate_hz, channels), front_end) in cases {
             let format = Format::new(rate_hz, channels).unwrap();
             let clock = Clock::real();
             clock.start(Instant::now());
             let meter = Meter::new(clock.clone(), 0.3);
             let (speech, mut speech_heard) = ring::ring(1, 1 << 18, 8_192);
-            let (features, mut features_heard) = ring::ring(64, 1 << 12, 4_096);
-            let sound = Some((FrontEnd::new(&yamnet()).unwrap(), features));
+            let (features, mut features_heard) = ring::ring(front_end.width(), 1 << 12, 4_096);
+            let least = 16_000 / front_end.hop();
+            let sound = Some((front_end, features));
             let mut delivery = Delivery::new(Some(speech), sound, Vec::new(), Bus::new(clock.clone(), None), meter);
             let mut intake = Intake::new(format, ChannelChoice::Mix, SamplePosition(0)).unwrap();
             let (mut producer, mut consumer) = ring::ring(usize::from(channels), 1 << 16, 1_024);
@@ -213,10 +219,10 @@ mod tests {
             while let Some(piece) = speech_heard.read(&mut [0.0; 512]) {
                 samples += piece.frames;
             }
-            while let Some(piece) = features_heard.read(&mut [0.0; 64]) {
+            while let Some(piece) = features_heard.read(&mut [0.0; 400]) {
                 frames += piece.frames;
             }
-            assert!(samples > 20_000 && frames > 100, "audio went through: {samples} samples, {frames} frames");
+            assert!(samples > 20_000 && frames > least, "audio went through: {samples} samples, {frames} frames");
         }
         let control = allocation_counter::measure(|| drop(std::hint::black_box(vec![1_u8])));
         assert!(control.count_total > 0, "the guard counts");

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::event::ModelInUse;
+use crate::model::Label;
 use crate::runtime::GraphSettings;
 use crate::store::Places;
 use crate::{sound, speech};
@@ -61,6 +62,12 @@ impl Engines {
     pub fn vocabulary(&self) -> Option<sound::Vocabulary> {
         let engine = self.sound.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         Some(engine.vocabulary())
+    }
+
+    /// The classes of the model that hears sounds, in the order of its scores; none without one.
+    pub fn sound_labels(&self) -> Vec<Label> {
+        let Some(engine) = &self.sound else { return Vec::new() };
+        engine.lock().unwrap_or_else(PoisonError::into_inner).labels().to_vec()
     }
 
     /// The models and where each was proven to run.

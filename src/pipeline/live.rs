@@ -27,14 +27,15 @@ use crate::{sound, speech};
 const WORKER_RING_S: usize = 30;
 /// Blocks of audio that a worker may be behind: the intake hands on at least 2.4 ms at a time from a file or a usual device.
 const WORKER_RING_BLOCKS: usize = 16_384;
-/// Frames of features a second that a worker's ring is made for: one every 10 ms.
+
+/// Frames of features a second that a worker's ring is made for, at most: one every 10 ms.
 const FEATURES_PER_SECOND: usize = 100;
 
 /// What a live session is made of.
 pub(super) struct Plan {
     pub(super) engines: Arc<Engines>,
     pub(super) speech: Option<speech::Stream>,
-    pub(super) sound: Option<(FrontEnd, usize, sound::Stream)>,
+    pub(super) sound: Option<(FrontEnd, sound::Stream)>,
     pub(super) choice: ChannelChoice,
     pub(super) bus: Bus,
     pub(super) clock: Clock,
@@ -111,8 +112,9 @@ impl Live {
             };
             live.spawn("speech", &open, move |shared| worker.run(shared).unwrap_or_else(|error| shared.fail(error)))?;
         }
-        if let Some((front_end, width, stream)) = sound {
-            let capacity = WORKER_RING_S * FEATURES_PER_SECOND;
+        if let Some((front_end, stream)) = sound {
+            let width = front_end.width();
+            let capacity = WORKER_RING_S * (SAMPLE_RATE as usize).div_ceil(front_end.hop()).min(FEATURES_PER_SECOND);
             let (producer, consumer) = ring::ring(width, capacity, capacity);
             to_sound = Some((front_end, producer));
             let worker = SoundWorker {

@@ -133,9 +133,9 @@ impl Stages {
         if let (Some((front_end, stream)), Some(engine)) = (&mut self.sound, &self.engines.sound) {
             let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
             let mut result = Ok(());
-            front_end.push(position, samples, &mut |frame, log_mel| {
+            front_end.push(position, samples, &mut |frame, values| {
                 if result.is_ok() {
-                    result = stream.push(&mut engine, frame, log_mel, &mut |body| publish_after(speech.as_mut(), bus, body));
+                    result = stream.push(&mut engine, frame, values, &mut |body| publish_after(speech.as_mut(), bus, body));
                 }
             });
             result?;

@@ -159,20 +159,17 @@ impl SessionBuilder {
         let speech = speech.transpose()?;
         let sound = engines.sound.as_ref().map(|engine| {
             let engine = engine.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let front_end = FrontEnd::new(engine.recipe())?;
-            Ok((front_end, engine.recipe().mels, sound::Stream::new(&engine, self.sound)?))
+            Ok((FrontEnd::new(engine.features())?, sound::Stream::new(&engine, self.sound)?))
         });
-        let sound: Option<(FrontEnd, usize, sound::Stream)> = sound.transpose()?;
+        let sound: Option<(FrontEnd, sound::Stream)> = sound.transpose()?;
         let drive = match self.pace {
             Pace::Virtual => {
                 let intake = Intake::new(format, self.choice, SamplePosition(0))?;
-                let sound = sound.map(|(front_end, _, stream)| (front_end, stream));
                 let stages = Stages { engines, speech, sound, bus: bus.clone(), clock, meter: meter.clone() };
                 Drive::Virtual(Box::new(Offline::new(intake, format.channels, stages)))
             }
             Pace::Timed => {
                 let intake = Intake::new(format, self.choice, SamplePosition(0))?;
-                let sound = sound.map(|(front_end, _, stream)| (front_end, stream));
                 let plan = TimedPlan { engines, speech, sound, bus: bus.clone(), clock, meter: meter.clone(), tracer };
                 Drive::Timed(Box::new(Timed::new(intake, format.channels, format.rate_hz, plan)))
             }

@@ -225,7 +225,7 @@ impl Timed {
                 meter.set_level_dbfs(pcm::rms_dbfs(samples));
                 heard_audio.push((position.0, samples.to_vec()));
                 if let Some(front_end) = front_end {
-                    front_end.push(position, samples, &mut |frame, log_mel| heard_features.push((frame, log_mel.to_vec())));
+                    front_end.push(position, samples, &mut |frame, values| heard_features.push((frame, values.to_vec())));
                 }
             }
             Heard::Gap(gap) => gaps.push(gap),

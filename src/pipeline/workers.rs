@@ -99,18 +99,18 @@ impl SoundWorker {
     /// Works until the front end is gone and its ring is empty.
     pub(super) fn run(mut self) -> Result<()> {
         let Some(engine) = &self.engines.sound else { return Ok(()) };
-        let mut log_mel = vec![0.0; self.width];
+        let mut values = vec![0.0; self.width];
         let bus = &self.bus;
         let mut emit = |body| bus.publish(body);
         let mut heard_at = Instant::now();
         loop {
             let ending = self.input.is_abandoned();
             let mut heard_any = false;
-            while let Some(piece) = self.input.read(&mut log_mel) {
+            while let Some(piece) = self.input.read(&mut values) {
                 let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
                 let (stream, frame) = (&mut self.stream, piece.first_frame);
                 self.tracer.other(Stage::Sound, || {
-                    stream.push(&mut engine, frame, &log_mel, &mut emit)?;
+                    stream.push(&mut engine, frame, &values, &mut emit)?;
                     Ok(((), Some(stream.frame_end(frame))))
                 })?;
                 heard_any = true;

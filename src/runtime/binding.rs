@@ -7,8 +7,9 @@ use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::IoBinding;
 use ort::value::{DynValue, Value, ValueTypeMarker};
 
-use super::graph::{Graph, failed_run};
+use super::graph::Graph;
 use super::provider::Provider;
+use super::session::failed_run;
 use crate::error::Result;
 
 /// The memory an output is written to.
@@ -34,17 +35,20 @@ impl BoundGraph {
     /// Binds `outputs`, which are computed at every run; the graph's other outputs are not.
     ///
     /// # Errors
-    /// `Model` with what ONNX Runtime says.
+    /// `Model` with what ONNX Runtime says; `Unsupported` where another runs the graph.
     pub fn new(graph: Graph, outputs: Vec<(String, Memory)>) -> Result<Self> {
         let failed = |error: ort::Error| failed_run(graph.name(), &error);
+        let session = graph.session()?;
         let (device, id) = match graph.settings().provider {
             Provider::Cpu => (AllocationDevice::CPU, 0),
+            #[cfg(feature = "tract")]
+            Provider::Tract => (AllocationDevice::CPU, 0),
             Provider::Cuda { device } | Provider::TensorRt { device } => (AllocationDevice::CUDA, device),
         };
         let id = i32::try_from(id).unwrap_or(i32::MAX);
         let device = MemoryInfo::new(device, id, AllocatorType::Device, MemoryType::Default).map_err(failed)?;
         let host = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::Default).map_err(failed)?;
-        let binding = graph.binding()?;
+        let binding = session.create_binding().map_err(failed)?;
         Ok(Self { graph, binding, outputs, device, host })
     }
 
@@ -75,7 +79,9 @@ impl BoundGraph {
             // which may be an input now.
             self.binding.bind_output_to_device(name, memory).map_err(|error| failed_run(self.graph.name(), &error))?;
         }
-        let mut outputs = self.graph.run_bound(&self.binding)?;
+        let name = self.graph.name().clone();
+        let session = self.graph.session_mut()?;
+        let mut outputs = session.run_binding(&self.binding).map_err(|error| failed_run(&name, &error))?;
         let values: Option<Vec<DynValue>> = self.outputs.iter().map(|(name, _)| outputs.remove(name)).collect();
         drop(outputs);
         values.ok_or_else(|| self.graph.error("did not give every output"))

@@ -6,15 +6,44 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use ort::value::{Outlet, TensorElementType, ValueType};
+use ort::value::{TensorElementType, ValueType};
 
 use super::graph::Graph;
 use crate::error::Result;
 
-/// What ONNX Runtime says of a dimension that is known only when the graph runs.
-const DYNAMIC: i64 = -1;
+/// What an [`Outlet`] says of a dimension that is known only when the graph runs.
+pub(super) const DYNAMIC: i64 = -1;
 /// No more names than this are listed in a message.
 const NAMES_SHOWN: usize = 12;
+
+/// An input or output of a graph, as the graph tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outlet {
+    name: String,
+    dtype: ValueType,
+}
+
+impl Outlet {
+    pub(super) fn new(name: impl Into<String>, dtype: ValueType) -> Self {
+        Self { name: name.into(), dtype }
+    }
+
+    /// Its name in the graph.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it takes or gives; of a tensor, -1 stands for a size that is left to the run.
+    pub fn dtype(&self) -> &ValueType {
+        &self.dtype
+    }
+}
+
+impl From<&ort::value::Outlet> for Outlet {
+    fn from(outlet: &ort::value::Outlet) -> Self {
+        Self::new(outlet.name(), outlet.dtype().clone())
+    }
+}
 
 /// An input or output that a family feeds or reads: a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]

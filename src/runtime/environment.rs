@@ -37,14 +37,22 @@ pub fn version() -> Option<String> {
 /// variable before it starts threads, as `auricle` does.
 pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 
+/// How to do without, for errors about a library that is not there or is none.
+#[cfg(feature = "tract")]
+const WITHOUT: &str = "; sounds alone need none: auricle tag --provider tract";
+#[cfg(not(feature = "tract"))]
+const WITHOUT: &str = "";
+
 pub(super) fn environment(path: Option<&Path>) -> Result<Environment> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, environment)) = loaded.as_ref() {
         return Ok(environment.clone());
     }
-    let path = path.map_or_else(store::library, |path| Ok(path.to_owned()))?;
+    let found = path.map_or_else(store::library, |path| Ok(path.to_owned()));
+    let path = found.map_err(|error| Error::new(error.kind(), format!("{error}{WITHOUT}")))?;
     let failed = |error: &dyn std::fmt::Display| {
-        let message = format!("{}: cannot be used as ONNX Runtime: {error}; version 1.20 or later is needed", path.display());
+        let message =
+            format!("{}: cannot be used as ONNX Runtime: {error}; version 1.20 or later is needed{WITHOUT}", path.display());
         Error::new(ErrorKind::Library, message)
     };
     elf::check_length(&path).map_err(|error| failed(&error))?;

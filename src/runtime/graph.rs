@@ -1,14 +1,19 @@
 //! One graph, loaded and ready to run.
+//!
+//! In: a graph's file and [`GraphSettings`]; then tensors of the host, lent under the names of the graph's inputs. Out: tensors that
+//! the graph lends. Which of the two runs it, ONNX Runtime or tract, is the provider's to say; who uses a graph sees neither.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::session::{IoBinding, Session, SessionInputs, SessionOutputs};
-use ort::value::Outlet;
+use ort::session::Session;
 
-use super::environment::environment;
+use super::contract::Outlet;
 use super::provider::Provider;
+use super::session;
+use super::tensor::{Input, Outputs};
+#[cfg(feature = "tract")]
+use super::tract::Tract;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a graph is loaded.
@@ -26,6 +31,15 @@ impl Default for GraphSettings {
     }
 }
 
+impl GraphSettings {
+    /// The settings of a graph so small that a GPU or a second thread would make it slower: one thread of the processor, by whoever
+    /// runs the other graphs.
+    #[must_use]
+    pub fn on_one_thread(self) -> Self {
+        Self { provider: self.provider.of_processor(), threads: 1 }
+    }
+}
+
 /// What becomes of weights that a graph stores as integers and turns into floats (`DequantizeLinear`) before it multiplies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StoredIntegers {
@@ -37,12 +51,24 @@ pub enum StoredIntegers {
     BecomeFloats,
 }
 
-/// A graph and its ONNX Runtime session. Errors name the graph.
+/// A graph and what runs it. Errors name the graph.
 #[derive(Debug)]
 pub struct Graph {
     name: Arc<str>,
-    session: Session,
     settings: GraphSettings,
+    runner: Runner,
+}
+
+/// Who runs a graph.
+#[derive(Debug)]
+enum Runner {
+    OnnxRuntime {
+        session: Session,
+        inputs: Vec<Outlet>,
+        outputs: Vec<Outlet>,
+    },
+    #[cfg(feature = "tract")]
+    Tract(Tract),
 }
 
 impl Graph {
@@ -54,28 +80,24 @@ impl Graph {
         Self::load_with(path, settings, StoredIntegers::default())
     }
 
-    /// Loads the graph (`.onnx` or `.ort`) at `path`.
+    /// Loads the graph (`.onnx` or `.ort`; tract reads `.onnx` alone, and always turns stored integers into floats) at `path`.
     ///
     /// # Errors
     /// `Library` or `NotFound` without ONNX Runtime, `Unsupported` when the provider cannot be had, `Model` when the graph
     /// cannot be loaded.
     pub fn load_with(path: &Path, settings: GraphSettings, integers: StoredIntegers) -> Result<Self> {
-        let environment = environment(None)?;
         let name: Arc<str> = path.display().to_string().into();
-        let failed = |error: ort::Error| Error::new(ErrorKind::Model, format!("{name}: cannot be loaded: {error}"));
-        let unsupported = |error: ort::Error| {
-            let message =
-                format!("{name}: provider {} cannot be used: {error}; choose another with --provider", settings.provider);
-            Error::new(ErrorKind::Unsupported, message)
+        let runner = match settings.provider {
+            Provider::Cpu | Provider::Cuda { .. } | Provider::TensorRt { .. } => {
+                let session = session::load(path, &name, settings, integers)?;
+                let inputs = session.inputs().iter().map(Outlet::from).collect();
+                let outputs = session.outputs().iter().map(Outlet::from).collect();
+                Runner::OnnxRuntime { session, inputs, outputs }
+            }
+            #[cfg(feature = "tract")]
+            Provider::Tract => Runner::Tract(Tract::load(path, &name, settings.threads)?),
         };
-        let builder = options(&environment, settings, integers).map_err(failed)?;
-        let providers = settings.provider.dispatch();
-        let mut builder = match builder.with_execution_providers(providers) {
-            Ok(builder) => builder,
-            Err(error) => return Err(unsupported(error.into())),
-        };
-        let session = builder.commit_from_file(path).map_err(failed)?;
-        Ok(Self { name, session, settings })
+        Ok(Self { name, settings, runner })
     }
 
     /// Path of the graph, for messages.
@@ -90,7 +112,11 @@ impl Graph {
 
     /// The graph's inputs.
     pub fn inputs(&self) -> &[Outlet] {
-        self.session.inputs()
+        match &self.runner {
+            Runner::OnnxRuntime { inputs, .. } => inputs,
+            #[cfg(feature = "tract")]
+            Runner::Tract(tract) => tract.inputs(),
+        }
     }
 
     /// Whether the graph has an input called `name`.
@@ -100,7 +126,11 @@ impl Graph {
 
     /// The graph's outputs.
     pub fn outputs(&self) -> &[Outlet] {
-        self.session.outputs()
+        match &self.runner {
+            Runner::OnnxRuntime { outputs, .. } => outputs,
+            #[cfg(feature = "tract")]
+            Runner::Tract(tract) => tract.outputs(),
+        }
     }
 
     /// Whether the graph has an output called `name`.
@@ -108,51 +138,52 @@ impl Graph {
         self.outputs().iter().any(|output| output.name() == name)
     }
 
-    /// Runs the graph.
+    /// Runs the graph on `inputs`, one for each of its own, in any order. The outputs are lent until the next run.
+    ///
+    /// Under tract, a dimension that the graph leaves to the run is planned for at the first run with its size: that run takes as long
+    /// as loading does.
     ///
     /// # Errors
-    /// `Model` with what ONNX Runtime says.
-    pub fn run<'s, 'i, 'v: 'i, const N: usize>(
-        &'s mut self,
-        inputs: impl Into<SessionInputs<'i, 'v, N>>,
-    ) -> Result<SessionOutputs<'s>> {
-        let name = &self.name;
-        self.session.run(inputs).map_err(|error| failed_run(name, &error))
+    /// `Model` with what ONNX Runtime or tract says.
+    pub fn run(&mut self, inputs: &[Input<'_>]) -> Result<Outputs<'_>> {
+        let name = &*self.name;
+        match &mut self.runner {
+            Runner::OnnxRuntime { session, .. } => {
+                let failed = |error| session::failed_run(name, &error);
+                let inputs = inputs.iter().map(Input::named).collect::<ort::Result<Vec<_>>>().map_err(failed)?;
+                session.run(inputs).map(|values| Outputs::of_session(name, values)).map_err(failed)
+            }
+            #[cfg(feature = "tract")]
+            Runner::Tract(tract) => {
+                let failed = |message| Error::new(ErrorKind::Model, format!("{name}: run failed: {message}"));
+                tract.run(inputs).map(|values| Outputs::of_tract(name, values)).map_err(failed)
+            }
+        }
     }
 
-    /// A binding of this graph's inputs and outputs to memory.
-    pub(super) fn binding(&self) -> Result<IoBinding> {
-        self.session.create_binding().map_err(|error| failed_run(&self.name, &error))
+    /// The session of ONNX Runtime, for what only that can do.
+    ///
+    /// # Errors
+    /// `Unsupported` where another runs the graph.
+    pub(super) fn session(&self) -> Result<&Session> {
+        match &self.runner {
+            Runner::OnnxRuntime { session, .. } => Ok(session),
+            #[cfg(feature = "tract")]
+            Runner::Tract(_) => Err(self.settings.provider.cannot_bind(&self.name)),
+        }
     }
 
-    /// Runs the graph on what is bound.
-    pub(super) fn run_bound<'b, 's: 'b>(&'s mut self, binding: &'b IoBinding) -> Result<SessionOutputs<'b>> {
-        let name = &self.name;
-        self.session.run_binding(binding).map_err(|error| failed_run(name, &error))
+    /// [`Graph::session`], to run it.
+    pub(super) fn session_mut(&mut self) -> Result<&mut Session> {
+        match &mut self.runner {
+            Runner::OnnxRuntime { session, .. } => Ok(session),
+            #[cfg(feature = "tract")]
+            Runner::Tract(_) => Err(self.settings.provider.cannot_bind(&self.name)),
+        }
     }
 
     /// An error of kind `Model` about this graph.
     pub fn error(&self, message: impl std::fmt::Display) -> Error {
         Error::new(ErrorKind::Model, format!("{}: {message}", self.name))
     }
-}
-
-/// ONNX Runtime's word about a run, or about a value that goes into or comes out of one.
-pub(crate) fn failed_run(graph: &str, error: &ort::Error) -> Error {
-    Error::new(ErrorKind::Model, format!("{graph}: run failed: {error}"))
-}
-
-fn options(
-    environment: &ort::environment::Environment,
-    settings: GraphSettings,
-    integers: StoredIntegers,
-) -> ort::Result<SessionBuilder> {
-    Ok(Session::builder(environment)?
-        .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_intra_threads(settings.threads.max(1))?
-        .with_inter_threads(1)?
-        .with_intra_op_spinning(false)?
-        .with_memory_pattern(false)?
-        .with_quant_qdq(integers == StoredIntegers::Stay)?
-        .with_flush_to_zero()?)
 }

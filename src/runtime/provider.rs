@@ -5,7 +5,13 @@ use std::str::FromStr;
 
 use ort::ep::{self, ExecutionProviderDispatch};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The names of the providers of this build.
+#[cfg(not(feature = "tract"))]
+const CHOICES: &str = "cpu, cuda, cuda:N, tensorrt or tensorrt:N";
+#[cfg(feature = "tract")]
+const CHOICES: &str = "cpu, cuda, cuda:N, tensorrt, tensorrt:N or tract";
 
 /// Where a graph runs. Asking for one that is not there is an error, not a slower run.
 ///
@@ -32,9 +38,41 @@ pub enum Provider {
         /// CUDA's number of the GPU.
         device: u32,
     },
+    /// The processor, by tract: pure Rust, no library to look for, one thread. Silero, YAMNet and the Audio Transformer run on it.
+    #[cfg(feature = "tract")]
+    Tract,
 }
 
 impl Provider {
+    /// Whether graphs run in ONNX Runtime, so that its library has to be there.
+    pub fn needs_library(self) -> bool {
+        match self {
+            Self::Cpu | Self::Cuda { .. } | Self::TensorRt { .. } => true,
+            #[cfg(feature = "tract")]
+            Self::Tract => false,
+        }
+    }
+
+    /// The provider of the processor with the same needs.
+    pub(super) fn of_processor(self) -> Self {
+        if self.needs_library() { Self::Cpu } else { self }
+    }
+
+    /// Fails where graphs cannot be bound to memory, before any graph of `model` is loaded.
+    ///
+    /// # Errors
+    /// `Unsupported`, with what to do.
+    pub(crate) fn must_bind(self, model: &str) -> Result<()> {
+        if self.needs_library() { Ok(()) } else { Err(self.cannot_bind(model)) }
+    }
+
+    pub(super) fn cannot_bind(self, what: &str) -> Error {
+        let message = format!(
+            "{what}: captions need ONNX Runtime, which provider {self} does without; choose --provider cpu, or sounds alone with 'auricle tag'"
+        );
+        Error::new(ErrorKind::Unsupported, message)
+    }
+
     /// What to register with a session, each with error-on-failure; the processor comes last, for the operators left over.
     ///
     /// The processor has no arena. Each session would keep one of its own, as large as the longest piece of speech ever made it,
@@ -52,6 +90,8 @@ impl Provider {
         };
         let mut providers = match self {
             Self::Cpu => Vec::new(),
+            #[cfg(feature = "tract")]
+            Self::Tract => Vec::new(),
             Self::Cuda { device } => vec![cuda(device)],
             Self::TensorRt { device } => {
                 let id = i32::try_from(device).unwrap_or(i32::MAX);
@@ -69,6 +109,8 @@ impl fmt::Display for Provider {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda { device } => write!(f, "cuda:{device}"),
             Self::TensorRt { device } => write!(f, "tensorrt:{device}"),
+            #[cfg(feature = "tract")]
+            Self::Tract => f.write_str("tract"),
         }
     }
 }
@@ -76,10 +118,9 @@ impl fmt::Display for Provider {
 impl FromStr for Provider {
     type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
-            let message =
-                format!("'{}' is not a provider; choose cpu, cuda, cuda:N, tensorrt or tensorrt:N", text.escape_debug());
+            let message = format!("'{}' is not a provider; choose {CHOICES}", text.escape_debug());
             Error::new(ErrorKind::InvalidInput, message)
         };
         let (name, device) = match text.split_once(':') {
@@ -88,6 +129,15 @@ impl FromStr for Provider {
         };
         match (name, device) {
             ("cpu", None) => Ok(Self::Cpu),
+            #[cfg(feature = "tract")]
+            ("tract", None) => Ok(Self::Tract),
+            #[cfg(not(feature = "tract"))]
+            ("tract", None) => {
+                let message = format!(
+                    "this build has no provider tract; 'cargo build --release --features tract' makes one that has; or choose {CHOICES}"
+                );
+                Err(Error::new(ErrorKind::Unsupported, message))
+            }
             ("cuda", device) => Ok(Self::Cuda { device: device.unwrap_or(0) }),
             ("tensorrt", device) => Ok(Self::TensorRt { device: device.unwrap_or(0) }),
             _ => Err(wrong()),
@@ -104,8 +154,12 @@ mod tests {
         for name in ["cpu", "cuda:0", "cuda:3", "tensorrt:1"] {
             assert_eq!(name.parse::<Provider>().unwrap().to_string(), name);
         }
+        #[cfg(feature = "tract")]
+        assert_eq!("tract".parse::<Provider>().unwrap().to_string(), "tract");
+        #[cfg(not(feature = "tract"))]
+        assert!("tract".parse::<Provider>().unwrap_err().message().contains("--features tract"));
         assert_eq!("cuda".parse::<Provider>().unwrap(), Provider::Cuda { device: 0 });
-        for name in ["", "gpu", "cpu:1", "cuda:x", "cuda:-1"] {
+        for name in ["", "gpu", "cpu:1", "cuda:x", "cuda:-1", "tract:0"] {
             let error = name.parse::<Provider>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.message().contains("choose cpu"), "{error}");

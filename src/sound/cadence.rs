@@ -61,6 +61,9 @@ struct Rhythm {
 impl Pattern {
     /// Both.
     pub(super) const ALL: [Self; 2] = [Self::T3, Self::T4];
+    /// What they are kinds of in AudioSet, by id and name.
+    pub(super) const KINDS: [(&'static str, &'static str); 2] =
+        [("/m/01y3hg", "Smoke detector, smoke alarm"), ("/m/07pp_mv", "Alarm")];
 
     /// The name, for people.
     pub(super) const fn label(self) -> &'static str {
@@ -73,8 +76,8 @@ impl Pattern {
     /// AudioSet's id of what it is a kind of: `Smoke detector, smoke alarm`, and `Alarm`, since it has none for carbon monoxide.
     pub(super) const fn id(self) -> &'static str {
         match self {
-            Self::T3 => "/m/01y3hg",
-            Self::T4 => "/m/07pp_mv",
+            Self::T3 => Self::KINDS[0].0,
+            Self::T4 => Self::KINDS[1].0,
         }
     }
 

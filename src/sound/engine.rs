@@ -4,14 +4,16 @@
 
 use std::sync::Arc;
 
+use super::cadence::Pattern;
 use super::ontology::Ontology;
 use super::settings::Thresholds;
 use super::vocabulary::Vocabulary;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ModelInUse;
-use crate::frontend::recipe::Recipe;
+use crate::frontend::Features;
+use crate::model::audio_transformer::AudioTransformer;
 use crate::model::yamnet::Yamnet;
-use crate::model::{Label, Tagger};
+use crate::model::{Label, Rows, Tagger};
 use crate::runtime::GraphSettings;
 use crate::store::{Family, Model, Places, Task};
 
@@ -20,7 +22,8 @@ pub struct Engine {
     tagger: Box<dyn Tagger>,
     settings: GraphSettings,
     thresholds: Thresholds,
-    labels: Arc<[Label]>,
+    /// What may be told: the tagger's labels, then those that alarms are kinds of and the tagger does not know.
+    told: Arc<[Label]>,
     ontology: Arc<Ontology>,
 }
 
@@ -32,35 +35,36 @@ impl Engine {
     /// `Model` when it cannot be loaded as its manifest says.
     pub fn load(places: &Places, name: &str, settings: GraphSettings) -> Result<Self> {
         let model = Model::open(places, name)?;
-        let tagger = match (model.manifest().task, model.manifest().family) {
+        let tagger: Box<dyn Tagger> = match (model.manifest().task, model.manifest().family) {
             (Task::Tag, Family::Yamnet) => Box::new(Yamnet::load(&model, settings)?),
+            (Task::Tag, Family::AudioTransformer) => Box::new(AudioTransformer::load(&model, settings)?),
             (task, family) => {
                 let message = format!(
-                    "{name}: a model of family {family:?} for task {task:?} gives no sound events; choose a tagger, such as yamnet"
+                    "{name}: a model of family {family} for task {task:?} gives no sound events; choose a tagger, such as yamnet"
                 );
                 return Err(Error::new(ErrorKind::InvalidInput, message));
             }
         };
         let thresholds: Thresholds = model.section("events")?;
         thresholds.check(tagger.labels()).map_err(|error| error.within(model.folder().join("model.toml").display()))?;
-        let labels: Arc<[Label]> = tagger.labels().into();
-        let ontology = Arc::new(Ontology::new(&labels));
-        Ok(Self { tagger, settings, thresholds, labels, ontology })
+        let told = told(tagger.labels());
+        let ontology = Arc::new(Ontology::new(&told));
+        Ok(Self { tagger, settings, thresholds, told, ontology })
     }
 
     /// The features a stream is to be given.
-    pub fn recipe(&self) -> &Recipe {
-        self.tagger.recipe()
+    pub fn features(&self) -> &Features {
+        self.tagger.features()
     }
 
     /// The classes, in the order of the scores.
     pub fn labels(&self) -> &[Label] {
-        &self.labels
+        self.tagger.labels()
     }
 
     /// What its sounds are called.
     pub fn vocabulary(&self) -> Vocabulary {
-        Vocabulary::new(self.labels.clone(), self.ontology.clone())
+        Vocabulary::new(self.told.clone(), self.ontology.clone())
     }
 
     /// The model in use and the provider that ran it.
@@ -77,18 +81,31 @@ impl Engine {
         &self.thresholds
     }
 
-    pub(super) fn shared_labels(&self) -> &Arc<[Label]> {
-        &self.labels
+    /// What may be told: the labels of the scores, and behind them those that only an alarm's rhythm tells.
+    pub(super) fn told_labels(&self) -> &Arc<[Label]> {
+        &self.told
     }
 
     pub(super) fn ontology(&self) -> &Arc<Ontology> {
         &self.ontology
     }
 
+    /// The row of one frame.
+    pub(super) fn embed(&mut self, frame: &[f32], row: &mut [f32]) -> Result<()> {
+        self.tagger.embed(frame, row)
+    }
+
     /// Scores of one patch.
-    pub(super) fn score(&mut self, patch: &[f32], scores: &mut [f32]) -> Result<()> {
+    pub(super) fn score(&mut self, patch: Rows<'_>, scores: &mut [f32]) -> Result<()> {
         self.tagger.score(patch, scores)
     }
+}
+
+/// `labels`, and behind them what alarms are kinds of where a tagger does not know it: their rhythm tells them without one.
+fn told(labels: &[Label]) -> Arc<[Label]> {
+    let known = |kind: &Label| labels.iter().any(|label| label.id == kind.id);
+    let kinds = Pattern::KINDS.map(|(id, name)| Label { id: id.into(), name: name.into() });
+    labels.iter().cloned().chain(kinds.into_iter().filter(|kind| !known(kind))).collect()
 }
 
 impl std::fmt::Debug for Engine {

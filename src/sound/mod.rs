@@ -1,6 +1,6 @@
 //! From features to sound events: what is heard, when it starts, when it ends.
 //!
-//! In: frames of log-mel of one stream. Out: `sound` events (and `scores` on request). An [`Engine`] owns the tagger and serves
+//! In: frames of features of one stream. Out: `sound` events (and `scores` on request). An [`Engine`] owns the tagger and serves
 //! many streams; a [`Stream`] is the state of one. A label and what contains it in the ontology are one event, and an alarm that
 //! is known by its cadence is one with what the tagger calls it.
 

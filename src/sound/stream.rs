@@ -1,16 +1,18 @@
 //! The sounds of one stream: its frames, its patches, its events.
 //!
-//! In: frames of log-mel with their number, and the engine that scores them. Out: `sound` events, and `scores` on request.
+//! In: frames of features with their number, and the engine that scores them. Out: `sound` events, and `scores` on request.
 
 use std::sync::Arc;
 
-use super::cadence::Cadences;
+use super::cadence::{Cadences, Heard};
 use super::engine::Engine;
 use super::patch::{Patch, Patches};
 use super::settings::{Settings, rules};
 use super::tracker::{Span, Tracker, TrackerSettings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventBody, Scores};
+use crate::frontend::recipe::Recipe;
+use crate::frontend::{Features, FrontEnd};
 use crate::model::Label;
 use crate::time::SamplePosition;
 
@@ -20,14 +22,40 @@ pub struct Stream {
     patches: Patches,
     tracker: Tracker,
     /// None where it is not wanted, or the model's frames are too coarse for it.
-    cadences: Option<Cadences>,
+    alarms: Option<Alarms>,
     output: Output,
     /// Samples from one frame to the next, and in one.
     hop: u64,
     window: u64,
-    mels: usize,
-    /// Log-mel of digital silence.
-    silence: f32,
+    /// Values in a frame.
+    width: usize,
+}
+
+/// Alarms by their rhythm, in the model's own frames where these are log-mel, else in log-mel of the samples that they are.
+#[derive(Clone, Debug)]
+struct Alarms {
+    cadences: Cadences,
+    log_mel: Option<FrontEnd>,
+}
+
+impl Alarms {
+    fn new(features: &Features) -> Result<Option<Self>> {
+        let (cadences, log_mel) = match features {
+            Features::LogMel(recipe) => (Cadences::new(recipe), None),
+            Features::Samples { .. } => (Cadences::new(&Recipe::ALARMS), Some(FrontEnd::log_mel(&Recipe::ALARMS)?)),
+        };
+        Ok(cadences.map(|cadences| Self { cadences, log_mel }))
+    }
+
+    /// Takes the frame that has `number` and starts at `start`.
+    fn push(&mut self, number: u64, start: SamplePosition, frame: &[f32], heard: &mut dyn FnMut(Heard)) {
+        let Self { cadences, log_mel } = self;
+        match log_mel {
+            None => cadences.push(number, frame, heard),
+            // Windows that follow one another are the audio itself, and a gap between them is one in it.
+            Some(log_mel) => log_mel.push(start, frame, &mut |number, bands| cadences.push(number, bands, heard)),
+        }
+    }
 }
 
 /// Scores, and whether they are told.
@@ -46,12 +74,12 @@ impl Stream {
     /// # Errors
     /// `InvalidInput` naming the setting that is out of its range, or a label that the model does not have.
     pub fn new(engine: &Engine, settings: Settings) -> Result<Self> {
-        let (tagger, recipe) = (engine.tagger(), engine.recipe());
+        let (tagger, features) = (engine.tagger(), engine.features());
         settings.check(tagger.patch_frames())?;
-        let labels = engine.shared_labels();
+        let labels = engine.told_labels();
         let rules = rules(&settings, engine.thresholds(), labels, engine.ontology())?;
         let patch_hop = settings.patch_hop_frames.unwrap_or_else(|| tagger.patch_hop_frames());
-        let hop = recipe.hop as u64;
+        let hop = features.hop() as u64;
         let tracker = TrackerSettings {
             model: tagger.name().clone(),
             hop: patch_hop as u64 * hop,
@@ -62,19 +90,18 @@ impl Stream {
             rules,
         };
         Ok(Self {
-            patches: Patches::new(tagger.patch_frames(), patch_hop, recipe.mels),
+            patches: Patches::new(tagger.patch_frames(), patch_hop, tagger.silence().len()),
             tracker: Tracker::new(tracker, labels.clone(), engine.ontology().clone()),
-            cadences: if settings.cadence { Cadences::new(recipe) } else { None },
+            alarms: if settings.cadence { Alarms::new(features)? } else { None },
             output: Output {
-                scores: vec![0.0; labels.len()],
+                scores: vec![0.0; engine.labels().len()],
                 told: settings.scores,
-                labels: settings.scores.then(|| labels.clone()),
+                labels: settings.scores.then(|| engine.labels().into()),
                 model: tagger.name().clone(),
             },
             hop,
-            window: recipe.window as u64,
-            mels: recipe.mels,
-            silence: recipe.log_offset.ln(),
+            window: features.window() as u64,
+            width: features.width(),
         })
     }
 
@@ -83,26 +110,27 @@ impl Stream {
         SamplePosition(frame.saturating_mul(self.hop)) + self.window
     }
 
-    /// Takes frame number `frame` (it starts at sample `frame` x hop) of log-mel and emits what it completes.
+    /// Takes frame number `frame` (it starts at sample `frame` x hop) and emits what it completes.
     ///
     /// When `frame` is not the next one, what had been collected is dropped and a patch is begun anew; sounds that were not
     /// heard for longer than `hold_s` before it are ended.
     ///
     /// # Errors
-    /// `InvalidInput` when the frame has not the recipe's bands; `Model` when the engine fails. The stream can go on.
-    pub fn push(&mut self, engine: &mut Engine, frame: u64, log_mel: &[f32], emit: &mut dyn FnMut(EventBody)) -> Result<()> {
-        if log_mel.len() != self.mels {
-            let message = format!("a frame of {} bands, expected {}", log_mel.len(), self.mels);
+    /// `InvalidInput` when the frame has not as many values as the model's features have; `Model` when the engine fails. The stream can go on.
+    pub fn push(&mut self, engine: &mut Engine, frame: u64, values: &[f32], emit: &mut dyn FnMut(EventBody)) -> Result<()> {
+        if values.len() != self.width {
+            let message = format!("a frame of {} values, expected {}", values.len(), self.width);
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
+        let start = SamplePosition(frame.saturating_mul(self.hop));
         if self.patches.jumps(frame) {
-            self.tracker.skip_to(SamplePosition(frame.saturating_mul(self.hop)), emit);
+            self.tracker.skip_to(start, emit);
         }
-        if let Some(cadences) = &mut self.cadences {
+        if let Some(alarms) = &mut self.alarms {
             let tracker = &mut self.tracker;
-            cadences.push(frame, log_mel, &mut |heard| tracker.recognise(&heard, emit));
+            alarms.push(frame, start, values, &mut |heard| tracker.recognise(&heard, emit));
         }
-        match self.patches.push(frame, log_mel) {
+        match self.patches.push(frame, |row| engine.embed(values, row))? {
             Some(patch) => {
                 let span = span(&patch, self.hop, self.window);
                 self.output.score(engine, &patch, span, &mut self.tracker, emit)
@@ -113,14 +141,14 @@ impl Stream {
 
     /// Ends the stream: what is shorter than a patch is scored once, and every open event ends.
     ///
-    /// A stream that never filled a patch, or has not since the last gap, is padded at its end with the log-mel of digital
+    /// A stream that never filled a patch, or has not since the last gap, is padded at its end with frames of digital
     /// silence, as `features.py` of YAMNet pads a short waveform with zeros. A longer one is not padded: less than one hop of
     /// patches at its end is not scored on its own.
     ///
     /// # Errors
     /// `Model` when the engine fails; the events have ended all the same.
     pub fn finish(&mut self, engine: &mut Engine, emit: &mut dyn FnMut(EventBody)) -> Result<()> {
-        let scored = match self.patches.pad(self.silence) {
+        let scored = match self.patches.pad(engine.tagger().silence()) {
             Some(patch) => {
                 let span = span(&patch, self.hop, self.window);
                 self.output.score(engine, &patch, span, &mut self.tracker, emit)
@@ -138,8 +166,8 @@ impl Stream {
     pub fn interrupt(&mut self, emit: &mut dyn FnMut(EventBody)) {
         self.tracker.finish(emit);
         self.patches.forget();
-        if let Some(cadences) = &mut self.cadences {
-            cadences.forget();
+        if let Some(alarms) = &mut self.alarms {
+            alarms.cadences.forget();
         }
     }
 }
@@ -153,7 +181,7 @@ impl Output {
         tracker: &mut Tracker,
         emit: &mut dyn FnMut(EventBody),
     ) -> Result<()> {
-        engine.score(patch.values, &mut self.scores)?;
+        engine.score(patch.rows, &mut self.scores)?;
         if self.told {
             let labels = self.labels.take().map(|labels| labels.iter().map(|label| label.name.clone()).collect());
             let (scores, model) = (self.scores.clone(), self.model.clone());
@@ -175,7 +203,6 @@ fn span(patch: &Patch<'_>, hop: u64, window: u64) -> Span {
 mod tests {
     use super::*;
     use crate::event::SoundState::{End, Start, Update};
-    use crate::frontend::FrontEnd;
     use crate::runtime::GraphSettings;
     use crate::store::{self, Model, Places};
 
@@ -202,7 +229,7 @@ mod tests {
         };
         let samples: Vec<f32> = (0..seconds * 16_000).map(sample).collect();
         let mut frames = Vec::new();
-        let mut front_end = FrontEnd::new(engine.recipe()).unwrap();
+        let mut front_end = FrontEnd::new(engine.features()).unwrap();
         front_end.push(SamplePosition(0), &samples, &mut |_, log_mel| frames.push(log_mel.to_vec()));
         frames
     }

@@ -27,7 +27,7 @@ impl Engine {
         let model = Model::open(places, vad)?;
         let detector = match model.manifest().family {
             // A recurrent graph of 0.1 ms gains nothing from a GPU or a second thread.
-            Family::Silero => Silero::load(&model, GraphSettings::default())?,
+            Family::Silero => Silero::load(&model, settings.on_one_thread())?,
             _ => return Err(wrong(&model, "detect speech")),
         };
         let model = Model::open(places, captions)?;

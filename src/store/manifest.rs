@@ -3,6 +3,7 @@
 //! In: the folder of a model. Out: a [`Model`] whose files were checked.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -39,6 +40,20 @@ pub enum Family {
     Silero,
     /// YAMNet, log-mel patches to 521 AudioSet classes.
     Yamnet,
+    /// The raw-waveform Audio Transformer: windows of samples to embeddings, the last of these to classes.
+    AudioTransformer,
+}
+
+impl fmt::Display for Family {
+    /// As manifests write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Moonshine => "moonshine",
+            Self::Silero => "silero",
+            Self::Yamnet => "yamnet",
+            Self::AudioTransformer => "audio-transformer",
+        })
+    }
 }
 
 /// What a model is for.

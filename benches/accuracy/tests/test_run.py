@@ -89,12 +89,12 @@ def test_without_data_nothing_is_missed_and_all_is_said(tmp_path: Path, capsys: 
         "--data",
         str(tmp_path),
         "--only",
-        "speech,quiet,sounds,emission,words,reliability",
+        "speech,quiet,sounds,ten sounds,emission,words,reliability",
     ]
     assert run.main([*arguments, "--check"]) == 0
     said = capsys.readouterr().out
-    parts = ("speech", "quiet", "sounds", "emission", "words", "reliability")
-    assert [f"left out: {part}:" in said for part in parts] == [True] * 6
+    parts = ("speech", "quiet", "sounds", "ten sounds", "emission", "words", "reliability")
+    assert [f"left out: {part}:" in said for part in parts] == [True] * 7
 
 
 def test_an_unknown_part_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +102,8 @@ def test_an_unknown_part_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit, match="2"):
         run.main(["--only", "spech"])
     assert (
-        "'spech' is not one of speech, silence, quiet, sounds, emission, words, reliability" in capsys.readouterr().err
+        "'spech' is not one of speech, silence, quiet, sounds, ten sounds, emission, words, reliability"
+        in capsys.readouterr().err
     )
 
 

@@ -61,8 +61,8 @@ def test_a_loop_has_no_gap() -> None:
 def test_held_sounds_take_turns_and_leave_out_what_is_padded(write: Callable[..., Path]) -> None:
     noise = np.random.default_rng(8).standard_normal(SAMPLE_RATE_HZ)
     padded = np.concatenate([noise, np.zeros(SAMPLE_RATE_HZ)])
-    clips = [SoundClip(write(f"{label}-padded", padded), label) for label in HELD]
-    clips += [SoundClip(write(f"{label}-whole", noise), label) for label in HELD]
+    clips = [SoundClip(write(f"{label}-padded", padded), label, "1") for label in HELD]
+    clips += [SoundClip(write(f"{label}-whole", noise), label, "1") for label in HELD]
     names = [held(clips, number, 100)[1] for number in range(len(HELD))]
     assert names == [f"{label}-whole.wav" for label in HELD]
     with pytest.raises(ValueError, match="rain"):

@@ -1,8 +1,9 @@
 """The Audio Transformer: trained on labelled clips, measured, and exported as two graphs that live audio runs.
 
-    python -m auricle_export audio-transformer parameters | train | evaluate | export | filters | reproduce
+    python -m auricle_export audio-transformer parameters | train | evaluate | calibrate | export | filters | reproduce
 
-`train` and `evaluate` need PyTorch (`make torch`) and soundfile (`make test-venv`); the rest does not need PyTorch.
+`train`, `evaluate` and `calibrate` need PyTorch (`make torch`) and soundfile (`make test-venv`); the rest can do
+without PyTorch.
 """
 
 import importlib
@@ -12,6 +13,7 @@ COMMANDS = {
     "parameters": "how many numbers each configuration learns, beside the paper's",
     "train": "learn from clips and a teacher",
     "evaluate": "accuracy, mean average precision and confusions of finished runs on what they did not learn from",
+    "calibrate": "thresholds at which what is none of the classes is seldom told as one",
     "export": "write the graphs of a run and compare them with each other",
     "filters": "draw the learned filters of a run",
     "reproduce": "all of it: what is shipped, from its data",

@@ -49,6 +49,11 @@ class Rounded:
     same: int
     """Decisions whose highest class is the same."""
     of: int
+    right: int
+    """Clips whose label has the highest mean score."""
+    right_before: int
+    """The same before rounding."""
+    clips: int
     largest: float
     """Largest difference of a probability."""
     bytes: int
@@ -84,11 +89,11 @@ def export(run: runs.Run, collection: clips.Collection, output: Path, vector: Pa
         "whole": graphs.whole(run.weights, configuration),
     }
     heard = [clip for clip in collection.clips if clip.fold == run.held_out]
+    parted = [(clip.labels, _seconds(clips.samples(clip))) for clip in heard]
     step = max(1, len(heard) // COMPARED_CLIPS)
-    seconds = [second for clip in heard[::step] for second in _seconds(clips.samples(clip))]
-    parity = compared(run.weights, configuration, models, seconds)
+    parity = compared(run.weights, configuration, models, [second for _, each in parted[::step] for second in each])
     require(parity)
-    rounded = quantised(models, seconds)
+    rounded = quantised(models, parted)
     with tempfile.TemporaryDirectory(dir=output, prefix=".export-") as folder:
         work = Path(folder)
         for role, name in FILES[:2]:
@@ -103,7 +108,8 @@ def export(run: runs.Run, collection: clips.Collection, output: Path, vector: Pa
     for each in parity:
         print(f"  {each.measure}: {each.value:.2g} (at most {each.bound:g})")
     print(
-        f"  8 bits: {rounded.same} of {rounded.of} decisions the same, largest difference {rounded.largest:.2f}, "
+        f"  8 bits: {rounded.same} of {rounded.of} decisions the same, {rounded.right} of {rounded.clips} clips right "
+        f"instead of {rounded.right_before}, largest difference {rounded.largest:.2f}, "
         f"{rounded.bytes:,} bytes for {sum((output / name).stat().st_size for _, name in FILES[:2]):,}"
     )
 
@@ -131,7 +137,9 @@ def compared(
     )
 
 
-def quantised(models: dict[str, onnx.ModelProto], seconds: Sequence[Samples]) -> Rounded:
+def quantised(
+    models: dict[str, onnx.ModelProto], parted: Sequence[tuple[tuple[int, ...], Sequence[Samples]]]
+) -> Rounded:
     """Compare decisions of the two graphs with those of the same in 8 bits."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -144,9 +152,16 @@ def quantised(models: dict[str, onnx.ModelProto], seconds: Sequence[Samples]) ->
             quantize_dynamic(wide, narrow, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8)
             small.append(onnx.load(narrow))
     full, rounded = _two(models["window"], models["classifier"]), _two(*small)
-    pairs = [(full(second), rounded(second)) for second in seconds]
-    same = sum(int(a.argmax() == b.argmax()) for a, b in pairs)
-    return Rounded(same, len(pairs), max(_far(a, b) for a, b in pairs), sum(each.ByteSize() for each in small))
+    same = of = right = before = 0
+    largest = 0.0
+    for labels, seconds in parted:
+        ours, theirs = (np.array([scores(second) for second in seconds]) for scores in (full, rounded))
+        same += int((ours.argmax(1) == theirs.argmax(1)).sum())
+        of += len(seconds)
+        before += int(ours.mean(0).argmax()) in labels
+        right += int(theirs.mean(0).argmax()) in labels
+        largest = max(largest, _far(ours, theirs))
+    return Rounded(same, of, right, before, len(parted), largest, sum(each.ByteSize() for each in small))
 
 
 def widened(model: onnx.ModelProto) -> onnx.ModelProto:

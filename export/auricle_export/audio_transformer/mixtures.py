@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from auricle_export.audio_transformer.configuration import SAMPLE_RATE_HZ
 
-VERSION = 2
+VERSION = 4
 """Of what is made from a seed: raised with every change to it, so that chunks that were kept are made anew."""
 CHUNK = SAMPLE_RATE_HZ
 Floats = npt.NDArray[np.float32]
@@ -25,13 +25,12 @@ STEP = 400
 """Samples between the places where a piece may begin, before it is moved by chance."""
 SPEED, BENT = 0.3, 0.85
 """Most pieces are played faster or slower, by at most this in natural logarithm: 0.74 to 1.35."""
-NOTHING = 0.1
-"""Share of chunks that hold no class: noise, speech or tones alone."""
+SPEECH_SPEED = (-0.5, 0.3)
+"""The same of speech, which makes other voices, deeper ones above all: 0.61 to 1.35."""
+SPOKEN, TONES, NOISES, SILENT = 0.18, 0.05, 0.04, 0.03
+"""Shares of chunks that hold speech alone, plucked tones, steady noise, and nothing at all."""
 UNNAMED = 0.25
-"""Share of chunks that nobody has a name for, made of bursts, clicks, hums and swells: the teacher alone says what they
-are like."""
-SILENT = 0.2
-"""Share of those that are as quiet as silence."""
+"""Share of chunks that nobody has a name for, made of bursts, clicks, hums and swells."""
 TWO = 0.5
 """Share of the others that hold a second clip, 15 dB below to 6 dB above the first."""
 HEARD_DB = -10.0
@@ -41,7 +40,7 @@ FILTERED, FILTER_DB = 0.8, 8.0
 NOISY, SPOKEN_OVER, ECHOING = 0.4, 0.15, 0.25
 """Shares of chunks in noise (40 to 3 dB below), under speech (25 to 0 dB below), in a room."""
 UNKNOWN = 255.0
-"""In place of 0 or 1 where nobody says whether a class is in a chunk."""
+"""In place of 0 or 1 where nobody but the teacher says whether a class is in a chunk."""
 LEVEL_DBFS = (-45.0, -14.0)
 """Root mean square of a chunk."""
 QUIET_DBFS = (-110.0, -60.0)
@@ -84,16 +83,19 @@ class Mixer:
         truth = np.zeros(self._classes, np.float32)
         draw = self._random
         level_dbfs = draw.uniform(*LEVEL_DBFS)
-        kind = draw.random()
-        if kind < UNNAMED:
-            mixed = _unnamed(draw)
-            truth[:] = UNKNOWN
-        elif kind < UNNAMED + NOTHING:
-            mixed = self._nothing()
-            if draw.random() < SILENT:
-                level_dbfs = draw.uniform(*QUIET_DBFS)
-        else:
+        kinds = ("unnamed", "spoken", "tones", "noise", "silent", "something")
+        shares = np.cumsum((UNNAMED, SPOKEN if self._speech else 0.0, TONES, NOISES, SILENT))
+        kind = kinds[int(np.searchsorted(shares, draw.random(), side="right"))]
+        if kind == "something":
             mixed = self._something(truth)
+        elif kind == "spoken":
+            mixed = self._spoken()
+        else:
+            mixed = {"unnamed": _unnamed, "tones": tones}.get(kind, noise)(draw)
+        if kind in ("unnamed", "noise"):
+            truth[:] = UNKNOWN
+        if kind == "silent":
+            level_dbfs = draw.uniform(*QUIET_DBFS)
         level = 10.0 ** (level_dbfs / 20.0)
         return np.clip(_at_one(mixed) * level, -1.0, 1.0).astype(np.float32), truth
 
@@ -111,18 +113,23 @@ class Mixer:
         if draw.random() < ECHOING:
             mixed = _at_one(_echoing(draw, mixed))
         if draw.random() < NOISY:
-            mixed = mixed + _at_one(_noise(draw)) * 10.0 ** (draw.uniform(-40.0, -3.0) / 20.0)
+            mixed = mixed + _at_one(noise(draw)) * 10.0 ** (draw.uniform(-40.0, -3.0) / 20.0)
         if self._speech and draw.random() < SPOKEN_OVER:
             mixed = mixed + self._talk() * 10.0 ** (draw.uniform(-25.0, 0.0) / 20.0)
         return mixed
 
-    def _nothing(self) -> Floats:
+    def _spoken(self) -> Floats:
+        """Speech that is played at another speed, which makes other voices, filtered, in a room, in noise."""
         draw = self._random
-        kind = draw.integers(4)
-        if kind == 0 and self._speech:
-            spoken = self._talk()
-            return spoken + _at_one(_noise(draw)) * 10.0 ** (draw.uniform(-60.0, 0.0) / 20.0)
-        return _tones(draw) if kind == 1 else _noise(draw)
+        of = self._speech[draw.integers(len(self._speech))]
+        speed = np.exp(draw.uniform(*SPEECH_SPEED))
+        at = np.mod(draw.integers(len(of)) + np.arange(CHUNK) * speed, len(of) - 1)
+        before = at.astype(np.int64)
+        share = (at - before).astype(np.float32)
+        spoken = _filtered(draw, of[before] * (1.0 - share) + of[before + 1] * share, draw.uniform(0.0, FILTER_DB))
+        if draw.random() < ECHOING:
+            spoken = _echoing(draw, spoken)
+        return _at_one(spoken) + _at_one(noise(draw)) * np.float32(10.0 ** (draw.uniform(-60.0, 0.0) / 20.0))
 
     def _talk(self) -> Floats:
         draw = self._random
@@ -161,7 +168,7 @@ def _filtered(draw: Random, samples: Floats, deviation_db: float) -> Floats:
     return np.fft.irfft(np.fft.rfft(samples) * response).astype(np.float32)
 
 
-def _noise(draw: Random) -> Floats:
+def noise(draw: Random) -> Floats:
     """Steady noise, white to brown, with a response of chance."""
     frequencies = np.fft.rfftfreq(CHUNK, 1.0 / SAMPLE_RATE_HZ)
     spectrum = np.fft.rfft(draw.standard_normal(CHUNK)) * (frequencies + 20.0) ** -draw.uniform(0.0, 1.1)
@@ -195,8 +202,8 @@ def _source(draw: Random) -> Floats:
     if kind == 0:
         return draw.standard_normal(CHUNK).astype(np.float32)
     if kind == 1:
-        glide = draw.normal(0.0, 0.5) * time + draw.uniform(0.0, 0.3) * np.sin(draw.uniform(5.0, 60.0) * time)
-        pitch = np.exp(draw.uniform(np.log(30.0), np.log(1500.0)))
+        glide = draw.normal(0.0, 0.7) * time + draw.uniform(0.0, 0.4) * np.sin(draw.uniform(2.0, 60.0) * time)
+        pitch = np.exp(draw.uniform(np.log(30.0), np.log(3000.0)))
         phase = np.cumsum(pitch * np.exp(glide)) / SAMPLE_RATE_HZ
         # A pulse each turn: all harmonics at once.
         return (np.diff(np.floor(phase), prepend=0.0) > 0.0).astype(np.float32)
@@ -224,7 +231,7 @@ def _envelope(draw: Random) -> Floats:
     return np.interp(time, np.linspace(0.0, 1.0, 6), 10.0 ** (draw.uniform(-30.0, 0.0, 6) / 20.0)).astype(np.float32)
 
 
-def _tones(draw: Random) -> Floats:
+def tones(draw: Random) -> Floats:
     """One to five plucked tones with harmonics: what is musical and none of the classes."""
     time = np.arange(CHUNK) / SAMPLE_RATE_HZ
     out = np.zeros(CHUNK)

@@ -27,11 +27,8 @@ COMPARISONS: dict[str, tuple[str, ...]] = {
     "large": ("--configuration", "large"),
     "pooling": ("--configuration", "pooling"),
     "multi-scale": ("--configuration", "multi-scale"),
-    "causal": ("--causal",),
     "huber": ("--loss", "huber"),
     "no-teacher": ("--no-teacher",),
-    "huber-alone": ("--loss", "huber", "--no-teacher"),
-    "no-augment": ("--no-augment",),
     "random-filters": ("--random-filters",),
 }
 """What is compared, and how it is asked for."""

@@ -4,16 +4,25 @@ In: chunks of 16,000 samples. Out: probabilities of its 521 classes, uint8 logit
 embedding. YAMNet learned from two million clips; what it says of mixtures that nobody labelled is worth learning.
 """
 
+import csv
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from auricle_export.audio_transformer.runs import YAMNET
 from auricle_export.logmel import hann_periodic, mel_matrix
 from auricle_export.yamnet import CLASSES, PATCH_FRAMES, RECIPE, quantise
 
+YAMNET_CLASSES = YAMNET.with_name("yamnet_class_map.csv")
 EMBEDDING = 1024
 _EMBEDDING_OUTPUT = "/model/Reshape_output_0_qdq"
+
+
+def identities(table: Path = YAMNET_CLASSES) -> list[str]:
+    """AudioSet's id of each of its classes, from the table that stands beside its graph."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return [row["mid"] for row in csv.DictReader(file)]
 
 
 class Teacher:

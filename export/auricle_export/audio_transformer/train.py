@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auricle_export.audio_transformer import clips, pool, runs
+from auricle_export.audio_transformer import clips, mixtures, pool, runs, teacher
 from auricle_export.audio_transformer.configuration import CONFIGURATIONS, Configuration
 from auricle_export.audio_transformer.network import AudioTransformer
 from auricle_export.audio_transformer.progress import Progress
@@ -91,8 +92,8 @@ class _Batch:
 class _Chunks:
     """All chunks that are learned from, and the teacher's embedding on its principal axes."""
 
-    def __init__(self, parts: list[pool.Pool]) -> None:
-        self._parts = parts
+    def __init__(self, parts: list[pool.Pool], same: npt.NDArray[np.int64]) -> None:
+        self._parts, self._same = parts, same
         self._sizes = np.cumsum([0, *(len(part.samples) for part in parts)])
         some = np.concatenate([part.embeddings[::5] for part in parts]).astype(np.float32)
         if len(some) < TEACHER_AXES:
@@ -116,7 +117,11 @@ class _Chunks:
         ]
         samples = np.concatenate([part.samples[at] for part, at in rows]).astype(np.float32) / 32_767.0
         truth = np.concatenate([part.truth[at] for part, at in rows]).astype(np.float32)
-        logits = np.concatenate([part.logits[at] for part, at in rows])[:, self._classes]
+        heard = np.concatenate([part.logits[at] for part, at in rows])
+        logits = heard[:, self._classes]
+        # What has no label has the teacher's score of the same class, where it knows that class.
+        same = np.where(self._same >= 0, _PROBABILITY[heard[:, self._same]], mixtures.UNKNOWN)
+        truth = np.where(truth == mixtures.UNKNOWN, same, truth)
         embedding = np.concatenate([part.embeddings[at] for part, at in rows]).astype(np.float32)
         projected = (embedding - self._mean) @ self._axes
         return _Batch(
@@ -212,7 +217,7 @@ def train(
     if begun >= settings.steps:
         print(f"{folder}: is finished", file=sys.stderr)
         return
-    chunks = _Chunks(parts)
+    chunks = _Chunks(parts, _same_classes(collection))
     spent = time.process_time()
     with Progress(f"{folder.name}", settings.steps) as bar, (folder / "curve.tsv").open("a") as curve:
         if begun == 0:
@@ -227,6 +232,12 @@ def train(
                 learner.keep(folder / "checkpoint.pt", step + 1)
     minutes = (time.process_time() - spent) / 60.0
     runs.finish(folder, described, {name: value.cpu().numpy() for name, value in learner.average.items()}, minutes)
+
+
+def _same_classes(collection: clips.Collection) -> npt.NDArray[np.int64]:
+    """For each class the teacher's of the same AudioSet id, -1 where it has none."""
+    known = {identity: index for index, identity in enumerate(teacher.identities())}
+    return np.array([known.get(label.id, -1) for label in collection.labels])
 
 
 class _Learner:
@@ -268,7 +279,7 @@ class _Learner:
             summary = self._network.classifier.summary(self._network.embeddings(samples).float())
         summary = summary.float()
         logits = self._network.classifier.head(summary)
-        known = truth[:, 0] <= 1.0
+        known = truth <= 1.0
         target = truth * (1.0 - 2.0 * SOFT) + SOFT
         logits, target = logits[known], target[known]
         if settings.loss == "bce":

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Captions, Channel, OutputArgs, Run, SOUNDS, SoundArgs};
+use super::{Captions, Channel, OutputArgs, Run, SoundArgs};
 
 /// Caption files, as fast as the machine allows.
 ///
@@ -51,14 +51,15 @@ pub struct Transcribe {
 #[command(after_long_help = "\
 Examples:
   auricle tag garden.wav
+  auricle tag --model audio-transformer garden.wav        ten sounds only, by the model that comes with the sources
   auricle tag --scores garden.wav | jq '.scores | max'    every class of every patch, as JSON Lines")]
 pub struct Tag {
     /// Audio files, folders of audio files, or '-' for an audio file on standard input
     #[arg(required = true, value_name = "FILE|DIR|-")]
     pub files: Vec<PathBuf>,
-    /// Model that hears sounds
-    #[arg(long, value_name = "NAME", default_value = SOUNDS)]
-    pub model: String,
+    /// Model that hears sounds [default: yamnet, or audio-transformer, which knows ten classes only, where yamnet was not fetched]
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
     /// Also the probability of every class for every patch; implies --format jsonl
     #[arg(long)]
     pub scores: bool,

@@ -30,6 +30,7 @@ Examples:
   auricle listen --format jsonl | jq .type           events for a program
   auricle listen --output notes.txt                  a transcript
   auricle listen --output - --output talk.srt        captions here, subtitles in a file
+  auricle listen --sounds audio-transformer          ten sounds only, and alarms; nothing had to be fetched for them
   auricle listen --sounds off                        captions alone")]
 pub struct Listen {
     /// Audio system to listen through [default: pulseaudio where its server answers, else alsa]

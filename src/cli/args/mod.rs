@@ -17,7 +17,7 @@ pub use files::{Tag, Transcribe};
 pub use listen::Listen;
 pub use models::{Models, ModelsAdd, ModelsCommand, ModelsVerify};
 pub use output::{FormatArg, OutputArgs, misuse};
-pub use run::Run;
+pub use run::{Run, load_library};
 pub use settings::{SegmentArgs, SoundArgs};
 
 use std::path::PathBuf;
@@ -30,6 +30,8 @@ use super::bench::args::Bench;
 pub const CAPTIONS: &str = "moonshine-tiny-en";
 /// What `--sounds`, and `tag --model`, name when they are not given.
 pub const SOUNDS: &str = "yamnet";
+/// What hears sounds for `tag` where nothing was named and that one was not fetched: it comes with the sources.
+pub const SOUNDS_HERE: &str = "audio-transformer";
 /// The model that detects speech.
 pub const VAD: &str = "silero-vad";
 

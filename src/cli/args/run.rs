@@ -1,10 +1,10 @@
 //! The arguments that say where models are found and how they run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use auricle::EngineSettings;
-use auricle::runtime::{GraphSettings, Provider};
+use auricle::runtime::{self, GraphSettings, Provider};
 use auricle::store::Places;
+use auricle::{EngineSettings, Result};
 use clap::Args;
 
 use super::VAD;
@@ -13,7 +13,7 @@ use super::VAD;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where models run")]
 pub struct Run {
-    /// Where models run: cpu, cuda[:N] or tensorrt[:N]. One that cannot be had is an error, never a slower run
+    /// Where models run: cpu, cuda[:N], tensorrt[:N], or tract in a build that has it. One that cannot be had is an error, never a slower run
     #[arg(long, global = true, value_name = "PROVIDER", default_value = "cpu")]
     pub provider: Provider,
     /// Threads of each model; more than one seldom pays
@@ -39,8 +39,24 @@ impl Run {
         GraphSettings { provider: self.provider, threads: self.threads.into() }
     }
 
+    /// Loads ONNX Runtime, unless the provider does without.
+    ///
+    /// # Errors
+    /// Those of [`runtime::load_library`].
+    pub fn load_library(&self) -> Result<()> {
+        load_library(&[self.provider], self.library.as_deref())
+    }
+
     /// Engines for captions, sounds or both.
     pub fn engines(&self, captions: Option<String>, sounds: Option<String>) -> EngineSettings {
         EngineSettings { places: self.places(), captions, vad: VAD.to_owned(), sounds, graph: self.graph() }
     }
+}
+
+/// Loads ONNX Runtime from `path`, or from where the store finds it, unless all of `providers` do without.
+///
+/// # Errors
+/// Those of [`runtime::load_library`].
+pub fn load_library(providers: &[Provider], path: Option<&Path>) -> Result<()> {
+    if providers.iter().any(|provider| provider.needs_library()) { runtime::load_library(path) } else { Ok(()) }
 }

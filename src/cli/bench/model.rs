@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use auricle::bench::model::{self, Configuration, DOUBTFUL_SPREAD, Effort, Figures, Measured, StageRuns};
 use auricle::bench::stages::Sizes;
-use auricle::runtime::{self, GraphSettings, Provider};
+use auricle::runtime::{GraphSettings, Provider};
 use auricle::store::Places;
 use clap::Args;
 
+use crate::cli::args::load_library;
 use crate::cli::table;
 
 /// Recording of real speech that comes with a model.
@@ -27,6 +28,7 @@ const SPEECH: (&str, &str) = ("moonshine-tiny-en", "two_cities.wav");
 #[command(after_long_help = "\
 Examples:
   auricle bench model moonshine-tiny-en silero-vad yamnet
+  auricle bench model yamnet audio-transformer             % of a core: what live audio costs, a decision every so often
   auricle bench model moonshine-tiny-en --threads 1,2 --compare
   auricle bench model moonshine-tiny-en moonshine-base-en --seconds 2.5 --tokens 1,8 --compare --json models.json")]
 pub struct Model {
@@ -36,7 +38,7 @@ pub struct Model {
     /// Threads of each model, one configuration each
     #[arg(long, value_name = "N,...", default_value = "1", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Vec<u16>,
-    /// Where models run, one configuration each: cpu, cuda[:N] or tensorrt[:N]
+    /// Where models run, one configuration each: cpu, cuda[:N], tensorrt[:N], or tract in a build that has it
     #[arg(long, value_name = "PROVIDER,...", default_value = "cpu", value_delimiter = ',')]
     pub provider: Vec<Provider>,
     /// Lengths of speech that encoders and transcriptions are given, seconds, 0.1 to 60
@@ -75,7 +77,7 @@ pub fn run(arguments: &Model) -> Result<ExitCode> {
         None => places.model(SPEECH.0).context("real speech is needed; name a recording with --audio")?.join(SPEECH.1),
     };
     let speech = model::speech(&audio)?;
-    runtime::load_library(arguments.library.as_deref())?;
+    load_library(&arguments.provider, arguments.library.as_deref())?;
     let mut configurations = Vec::new();
     for name in &arguments.names {
         for &provider in &arguments.provider {
@@ -100,8 +102,20 @@ pub fn run(arguments: &Model) -> Result<ExitCode> {
 fn report(measured: &[Measured], compared: bool) -> String {
     let cells = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
     let mut loads = vec![cells(&["model", "where", "threads", "load ms", "load cpu ms", "more resident, MiB"])];
-    let mut rows =
-        vec![cells(&["model", "where", "threads", "stage", "n", "p50 ms", "p90", "p95", "p99", "caller's cpu p50", "spread %"])];
+    let mut rows = vec![cells(&[
+        "model",
+        "where",
+        "threads",
+        "stage",
+        "n",
+        "p50 ms",
+        "p90",
+        "p95",
+        "p99",
+        "caller's cpu p50",
+        "% of a core",
+        "spread %",
+    ])];
     let mut doubtful = 0;
     for each in measured {
         let threads = each.threads.to_string();
@@ -115,7 +129,8 @@ fn report(measured: &[Measured], compared: bool) -> String {
             let mut row = cells(&[&each.model, &each.provider, &threads, &stage.stage]);
             row.push(wall.n.to_string());
             row.extend([wall.p50, wall.p90, wall.p95, wall.p99, cpu.p50].map(|ms| format!("{ms:.3}")));
-            row.push(format!("{:.1}", 100.0 * wall.spread));
+            let share = stage.every_s.map_or_else(|| "-".to_owned(), |every_s| format!("{:.2}", cpu.p50 / (10.0 * every_s)));
+            row.extend([share, format!("{:.1}", 100.0 * wall.spread)]);
             rows.push(row);
         }
     }

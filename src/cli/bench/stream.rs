@@ -12,7 +12,7 @@ use auricle::bench::environment::Environment;
 use auricle::bench::join;
 use auricle::bench::run::SPEECH;
 use auricle::bench::stream::{self, Material, Watcher};
-use auricle::{Engines, runtime, sound};
+use auricle::{Engines, sound};
 
 use super::super::stop;
 use super::args::Stream;
@@ -25,7 +25,7 @@ pub fn run(arguments: &Stream) -> Result<ExitCode> {
     stop::on_signal(|| {})?;
     stop::in_order();
     let began = Instant::now();
-    runtime::load_library(arguments.run.library.as_deref())?;
+    arguments.run.load_library()?;
     let settings = arguments.engines();
     let engines = Engines::load(&settings)?;
     let ready_s = began.elapsed().as_secs_f64();

@@ -22,7 +22,11 @@ const GPU_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where the library is, and its version.
 pub fn library(report: &mut Report, arguments: &Doctor) -> Result<()> {
-    match runtime::load_library(arguments.run.library.as_deref()) {
+    let provider = arguments.run.provider;
+    if !provider.needs_library() {
+        return report.ok("library", &format!("none is needed by provider {provider}"));
+    }
+    match arguments.run.load_library() {
         Ok(()) => {
             let path = runtime::library_path().unwrap_or_default();
             // One that was loaded is at least this.
@@ -78,7 +82,7 @@ fn check(report: &mut Report, model: &Model, settings: GraphSettings) -> Result<
         return wrong.iter().try_for_each(|error| report.problem("model", error.message()));
     }
     let files = format!("{}: every file is right ({:.0} MB)", model.name(), model.bytes() as f64 / 1e6);
-    if runtime::library_path().is_none() {
+    if settings.provider.needs_library() && runtime::library_path().is_none() {
         return report.note("model", &format!("{files}; not run, as there is no library"));
     }
     let started = Instant::now();

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use auricle::runtime;
 use auricle::store::{Model, Plan, Task};
 
 use super::super::args::{ModelsAdd, Run, VAD};
@@ -21,7 +20,7 @@ pub fn run(arguments: &ModelsAdd, run: &Run) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    runtime::load_library(run.library.as_deref())?;
+    run.load_library()?;
     let model = addition.model().clone();
     // Where it comes from first: what is wrong with it is told of the files that the user knows.
     prove(&model, run.graph())?;

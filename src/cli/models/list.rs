@@ -8,7 +8,7 @@ use auricle::{Error, runtime};
 
 use super::super::args::Run;
 use super::super::{complain, table};
-use super::{family_name, none_there, prove, task_name};
+use super::{none_there, prove, task_name};
 
 const HEADINGS: [&str; 6] = ["NAME", "TASK", "FAMILY", "LICENCE", "MB", "RUNS ON"];
 
@@ -21,7 +21,7 @@ pub fn run(arguments: &Run) -> Result<ExitCode> {
     }
     let settings = arguments.graph();
     // Without the library the table is still worth reading, so the error waits.
-    let library = runtime::load_library(arguments.library.as_deref());
+    let library = arguments.load_library();
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     let mut measured = Vec::new();
     let mut errors: Vec<Error> = library.as_ref().err().cloned().into_iter().collect();
@@ -64,7 +64,7 @@ fn row(model: &Model, runs_on: String) -> Vec<String> {
     vec![
         manifest.name.to_string(),
         task_name(manifest.task).to_owned(),
-        family_name(manifest.family),
+        manifest.family.to_string(),
         manifest.licence.clone(),
         format!("{:.1}", model.bytes() as f64 / 1e6),
         runs_on,

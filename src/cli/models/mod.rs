@@ -34,16 +34,15 @@ pub(super) fn prove(model: &Model, settings: GraphSettings) -> Result<String, Er
     let ran_with = match (manifest.task, manifest.family) {
         (Task::Transcribe, Family::Moonshine) => Moonshine::load(model, settings).map(|_| settings),
         // A graph this small runs on the processor whatever is asked for the others.
-        (Task::DetectSpeech, Family::Silero) => Silero::load(model, GraphSettings::default()).map(|silero| silero.settings()),
-        (Task::Tag, Family::Yamnet) => {
+        (Task::DetectSpeech, Family::Silero) => Silero::load(model, settings.on_one_thread()).map(|silero| silero.settings()),
+        (Task::Tag, Family::Yamnet | Family::AudioTransformer) => {
             let beside = Places::only(model.folder().parent().unwrap_or(Path::new("")).to_owned());
             sound::Engine::load(&beside, model.name(), settings).map(|_| settings)
         }
         (task, family) => {
             let message = format!(
-                "{}: this build cannot run a model of family {} for {}; correct model.toml or update Auricle",
+                "{}: this build cannot run a model of family {family} for {}; correct model.toml or update Auricle",
                 model.name(),
-                family_name(family),
                 task_name(task)
             );
             Err(Error::new(ErrorKind::Unsupported, message))
@@ -66,8 +65,4 @@ fn task_name(task: Task) -> &'static str {
         Task::DetectSpeech => "speech detection",
         _ => "other",
     }
-}
-
-fn family_name(family: Family) -> String {
-    format!("{family:?}").to_lowercase()
 }

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use auricle::Error;
 use auricle::store::Model;
-use auricle::{Error, runtime};
 
 use super::super::args::{ModelsVerify, Run};
 use super::super::{complain, table};
@@ -20,7 +20,7 @@ pub fn run(arguments: &ModelsVerify, run: &Run) -> Result<ExitCode> {
         return Err(none_there(&places));
     }
     // Files can be checked without it, so the error waits.
-    let library = runtime::load_library(run.library.as_deref());
+    let library = run.load_library();
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     let mut errors: Vec<Error> = Vec::new();
     for name in names {

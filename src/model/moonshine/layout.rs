@@ -3,11 +3,11 @@
 //! In: the loaded graphs. Out: their [`Layout`], read from the `step` graph; or an error that names the graph, the input or output,
 //! what was expected and what was found.
 
-use ort::value::{Outlet, ValueType};
+use ort::value::ValueType;
 
 use crate::error::Result;
 use crate::runtime::Extent::{Any, Is};
-use crate::runtime::{Graph, Port};
+use crate::runtime::{Graph, Outlet, Port};
 
 /// Most layers, heads and values a head that are believed; Moonshine base has 8, 8 and 52.
 const LARGEST: [usize; 3] = [64, 64, 1_024];

@@ -94,6 +94,7 @@ impl Moonshine {
     /// Those of the store and of ONNX Runtime; `Corrupt` when a figure of the manifest is out of its range; `Model` when the graphs
     /// are not Moonshine's or do not belong together.
     pub fn load(model: &Model, settings: GraphSettings) -> Result<Self> {
+        settings.provider.must_bind(model.name())?;
         let parameters: Parameters = model.section("moonshine")?;
         parameters.check().map_err(|error| error.within(model.folder().join("model.toml").display()))?;
         let tokenizer = Tokenizer::read(&model.file("tokenizer")?, parameters.vocabulary)?;
