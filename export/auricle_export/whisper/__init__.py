@@ -1,8 +1,9 @@
 """Whisper's exporter: in comes a folder of weights and `tokenizer.json`, out go three graphs and the tokenizer.
 
 `weights` reads any of three forms (`ctranslate2`, `safetensors`, `checkpoint`) into the reference's names, `graphs`
-writes the graphs, `features` makes the log-mel (`vector` its test vector), `tokenizer` spells tokens, `decode` runs the
-graphs, `reference` is the definition in numpy and `model` in PyTorch, `parity` compares. What each graph takes and gives is said in `graphs`.
+writes the graphs and says what each takes and gives. `features` makes the log-mel (`vector` its test vector),
+`tokenizer` spells tokens, `decode` runs the graphs. `reference` is the definition in numpy, `model` the same in
+PyTorch; `parity` compares.
 """
 
 import shutil
