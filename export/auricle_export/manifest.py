@@ -64,7 +64,16 @@ class ExportSource:
         return "export"
 
 
-Source = PypiSource | FolderSource | UrlSource | ExportSource
+@dataclass(frozen=True, slots=True)
+class GitSource:
+    """The repository that this runs in, which keeps the file: weights that were trained here."""
+
+    def __str__(self) -> str:
+        """Name the source as it stands in messages and in `model.lock`."""
+        return "git"
+
+
+Source = PypiSource | FolderSource | UrlSource | ExportSource | GitSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +192,9 @@ def parse_source(entry: dict[str, Any], where: str) -> Source:
         return UrlSource(url)
     if kind == "export":
         return ExportSource()
-    raise ManifestError(f"{where}: source kind is {kind!r}, expected pypi, folder, url or export")
+    if kind == "git":
+        return GitSource()
+    raise ManifestError(f"{where}: source kind is {kind!r}, expected pypi, folder, url, export or git")
 
 
 def _tables(table: dict[str, Any], key: str, where: object) -> list[dict[str, Any]]:

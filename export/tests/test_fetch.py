@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -329,6 +330,24 @@ def test_an_address_gives_the_file_or_says_why_not(
     (tmp_path / "served/weights.bin").write_bytes(WEIGHTS)
     assert run(tmp_path) == 0
     assert (folder / "weights.bin").read_bytes() == WEIGHTS
+
+
+def test_a_committed_file_is_taken_out_of_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_manifest(tmp_path / "models", '[[file.source]]\nkind = "git"\n')
+    monkeypatch.setattr("auricle_export.sources.REPOSITORY", tmp_path)
+    assert run(tmp_path) == 1, "there is no repository"
+    assert "clone the repository again" in capsys.readouterr().err
+
+    (folder / "weights.bin").write_bytes(WEIGHTS)
+    identity = ("-c", "user.name=Someone", "-c", "user.email=someone@example.org")
+    for command in (("init", "-q"), ("add", "models"), (*identity, "commit", "-qm", "Weights")):
+        subprocess.run(["git", "-C", tmp_path, *command], check=True)
+    (folder / "weights.bin").write_bytes(b"spoilt")
+    assert run(tmp_path) == 0
+    assert (folder / "weights.bin").read_bytes() == WEIGHTS
+    assert not leftovers(folder)
 
 
 def test_every_manifest_of_this_repository_is_sound() -> None:

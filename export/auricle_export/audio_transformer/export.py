@@ -229,7 +229,7 @@ def _described(
             "path": name,
             "bytes": (work / name).stat().st_size,
             "sha256": sha256_of(work / name),
-            "source": [{"kind": "folder"}],
+            "source": [{"kind": "git"}, {"kind": "folder"}],
         }
         for role, name in FILES
     ]
