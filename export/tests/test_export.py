@@ -415,7 +415,7 @@ def test_sources_are_brought_for_whoever_wants_to_compare(house: Path, capsys: p
             lambda table: table["export"]["input"][0].update(source=[{"kind": "export"}]),
             "cannot be built by the export",
         ),
-        (lambda table: table["file"][0]["source"][0].update(kind="other"), "expected pypi, folder, url or export"),
+        (lambda table: table["file"][0]["source"][0].update(kind="other"), "expected pypi, folder, url, export or git"),
     ],
 )
 def test_an_unsound_export_section_is_refused(
