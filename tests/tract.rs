@@ -144,7 +144,7 @@ fn yamnet_gives_the_logits_of_the_graph_as_it_is_written() {
         let mut features = Vec::new();
         let quantise =
             |value: &f32| ((value / quantisation.input_scale).round_ties_even() + f32::from(quantisation.input_zero_point)) as u8;
-        let mut front_end = FrontEnd::new(&recipe).unwrap();
+        let mut front_end = FrontEnd::log_mel(&recipe).unwrap();
         front_end.push(SamplePosition(0), &samples, &mut |_, log_mel| features.extend(log_mel.iter().map(quantise)));
         for patch in features.chunks_exact(96 * recipe.mels) {
             let shape = [1, 1, 96, recipe.mels];
