@@ -7,7 +7,7 @@ of files with any. What a model tells besides may be right, and is not counted.
     python benches/sounds/strangers.py --folder .cache/stamps/usr/share/tuxpaint/stamps
 
 In Debian's tuxpaint-stamps-default a file with `_desc` in its name is somebody who says what a stamp shows, in one of
-thirty languages; those elsewhere than under `symbols` are sounds: animals, tools, instruments, vehicles.
+thirteen languages; those elsewhere than under `symbols` are sounds: animals, tools, instruments, vehicles.
 """
 
 import argparse
