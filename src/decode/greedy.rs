@@ -16,6 +16,13 @@ pub struct Choice {
 
 /// The likeliest token of `logits`; the lowest id among equals, non-finite logits never. `None` when there is no candidate.
 pub fn choose(logits: &[f32]) -> Option<Choice> {
+    let best = highest(logits)?;
+    let token = logits.iter().position(|&logit| logit == best)?;
+    Some(Choice { token: u32::try_from(token).ok()?, probability: 1.0 / mass(logits, best) })
+}
+
+/// The highest finite logit; `None` when there is none.
+pub(super) fn highest(logits: &[f32]) -> Option<f32> {
     // Written lane by lane, which the compiler turns into vector instructions: 0.06 ms where one at a time takes 0.19.
     let (lanes, rest) = logits.as_chunks::<LANES>();
     let higher = |best: f32, logit: f32| if logit > best && logit < f32::INFINITY { logit } else { best };
@@ -26,8 +33,12 @@ pub fn choose(logits: &[f32]) -> Option<Choice> {
         }
     }
     let best = best.iter().chain(rest).copied().fold(f32::NEG_INFINITY, higher);
-    let token = logits.iter().position(|&logit| logit == best && logit.is_finite())?;
+    best.is_finite().then_some(best)
+}
 
+/// Sum of e to the power of each logit less `best`, the highest: 1 or more.
+pub(super) fn mass(logits: &[f32], best: f32) -> f32 {
+    let (lanes, rest) = logits.as_chunks::<LANES>();
     let share = |logit: f32| {
         let below = logit - best;
         exp(if below <= 0.0 && below > LOWEST { below } else { LOWEST })
@@ -38,8 +49,14 @@ pub fn choose(logits: &[f32]) -> Option<Choice> {
             *sum += share(logit);
         }
     }
-    let sum = sum.iter().sum::<f32>() + rest.iter().copied().map(share).sum::<f32>();
-    Some(Choice { token: u32::try_from(token).ok()?, probability: 1.0 / sum })
+    sum.iter().sum::<f32>() + rest.iter().copied().map(share).sum::<f32>()
+}
+
+/// The probability of `token` under the softmax of `logits`; non-finite logits do not count. `None` where there is no such token.
+pub fn probability(logits: &[f32], token: u32) -> Option<f32> {
+    let logit = logits.get(token as usize).copied().filter(|logit| logit.is_finite())?;
+    let best = choose(logits)?;
+    Some((logit - logits.get(best.token as usize)?).exp() * best.probability)
 }
 
 /// e to the power of `x`, -80 to 0, to 6e-6 of its value: 2 to a whole power, made of bits, times a polynomial of the rest.

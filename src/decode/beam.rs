@@ -1,0 +1,138 @@
+//! Beam search: the likeliest of several lines of text, not the line of the likeliest tokens.
+//!
+//! In: a decoder, its rules and first logits. Out: the lines that were found. `BeamSearchDecoder` of openai-whisper
+//! (`whisper/decoding.py`), with the patience of Kasai and others, arXiv:2204.05424.
+
+use super::greedy::{self, Choice};
+use super::lines::{self, Lines, MOST_LINES, stuck};
+use super::reading::Line;
+use super::rules::Rules;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How widely to search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Beam {
+    /// Lines side by side, 1 to 32.
+    pub lines: usize,
+    /// Searching ends when `lines` times this, rounded to even, have ended: 1; above 0 to 8.
+    pub patience: f32,
+}
+
+impl Beam {
+    /// So many lines, with the patience of 1.
+    pub fn of(lines: usize) -> Self {
+        Self { lines, patience: 1.0 }
+    }
+
+    /// Checks both figures.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the figure, its value and its range.
+    pub fn check(&self) -> Result<()> {
+        let wrong = if !(1..=MOST_LINES).contains(&self.lines) {
+            format!("{} lines of a beam are not 1 to {MOST_LINES}", self.lines)
+        } else if !(self.patience > 0.0 && self.patience <= 8.0) || self.enough() == 0 {
+            format!("patience = {} is not above 0 to 8, with at least one line to end", self.patience)
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::InvalidInput, wrong))
+    }
+
+    /// How many lines have to end.
+    fn enough(&self) -> usize {
+        (self.lines as f64 * f64::from(self.patience)).round_ties_even() as usize
+    }
+}
+
+/// A line that goes on by one token.
+#[derive(Clone, Copy)]
+struct Step {
+    line: usize,
+    choice: Choice,
+    log_probability: f64,
+}
+
+/// Lines from the logits `first`, each of `room` tokens at most: those that ended, best ones of each step first, and, where these
+/// are fewer than the beam's, the best that did not.
+///
+/// Lines that nothing may follow die out, where the reference goes on with them at a probability of 0.
+pub(super) fn search<L: Lines + ?Sized>(
+    lines: &mut L,
+    rules: &Rules,
+    mut first: Vec<f32>,
+    beam: Beam,
+    room: usize,
+) -> Result<Vec<Line>> {
+    let specials = &rules.specials;
+    rules.apply(&[], &mut first);
+    let mut logits = first;
+    let mut going = vec![Line::default()];
+    let mut ended: Vec<Line> = Vec::new();
+    let mut steps = Vec::new();
+    for sampled in 0..room {
+        steps.clear();
+        for (line, logits) in logits.chunks_exact(specials.vocabulary.max(1)).enumerate() {
+            let before = going[line].log_probability;
+            likeliest(logits, beam.lines + 1, |choice, log_probability| {
+                steps.push(Step { line, choice, log_probability: before + log_probability });
+            });
+        }
+        // Stable: of equals the one of the better line.
+        steps.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
+        let mut next = Vec::with_capacity(beam.lines);
+        for step in &steps {
+            let mut line = going[step.line].clone();
+            line.log_probability = step.log_probability;
+            if step.choice.token == specials.end {
+                if ended.len() < beam.enough() {
+                    ended.push(line);
+                }
+            } else {
+                line.tokens.push(step.choice);
+                next.push((step.line, line));
+                if next.len() == beam.lines {
+                    break;
+                }
+            }
+        }
+        let from: Vec<usize> = next.iter().map(|&(from, _)| from).collect();
+        going = next.into_iter().map(|(_, line)| line).collect();
+        if going.is_empty() && ended.is_empty() {
+            return Err(stuck(sampled));
+        }
+        if ended.len() >= beam.enough() || going.is_empty() || sampled + 1 == room {
+            break;
+        }
+        let tokens: Vec<u32> = going.iter().filter_map(|line| line.tokens.last()).map(|choice| choice.token).collect();
+        logits = lines::step(lines, specials.vocabulary, &from, &tokens)?;
+        for (line, logits) in going.iter().zip(logits.chunks_exact_mut(specials.vocabulary.max(1))) {
+            rules.apply(&line.ids(), logits);
+        }
+    }
+    let missing = beam.lines.saturating_sub(ended.len());
+    ended.extend(going.into_iter().take(missing));
+    Ok(ended)
+}
+
+/// Gives `take` the `count` likeliest tokens of `logits` and the logarithm of the probability of each, the likeliest first.
+fn likeliest(logits: &[f32], count: usize, mut take: impl FnMut(Choice, f64)) {
+    let Some(best) = greedy::highest(logits) else { return };
+    let mass = f64::from(greedy::mass(logits, best));
+    let mut found: Vec<(f32, u32)> = Vec::with_capacity(count + 1);
+    let mut least = f32::NEG_INFINITY;
+    for (&logit, token) in logits.iter().zip(0_u32..) {
+        if logit > least && logit <= best {
+            let place = found.partition_point(|&(other, _)| other >= logit);
+            found.insert(place, (logit, token));
+            found.truncate(count);
+            if found.len() == count {
+                least = found.last().map_or(least, |&(logit, _)| logit);
+            }
+        }
+    }
+    for (logit, token) in found {
+        let log_probability = f64::from(logit - best) - mass.ln();
+        take(Choice { token, probability: log_probability.exp() as f32 }, log_probability);
+    }
+}

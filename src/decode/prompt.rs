@@ -1,0 +1,82 @@
+//! What Whisper's decoder reads before it writes: what was said before, the start, the language, the task, the first words.
+//!
+//! In: a [`Task`]. Out: a [`Prompt`], as `_get_initial_tokens` of openai-whisper's `whisper/decoding.py` makes it.
+
+use super::rules::Rules;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What is to be written of the audio.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Task<'a> {
+    /// Token of the language that is spoken; `None` lets a multilingual model hear it, and is the only one for a model of English.
+    pub language: Option<u32>,
+    /// Write it in English, whatever is spoken. A model of English has but one task.
+    pub translate: bool,
+    /// What was said before this audio, timestamps included: the last half of the decoder's context less one is read.
+    pub previous: &'a [u32],
+    /// What the text of this audio begins with; it is not part of what is read.
+    pub prefix: &'a [u32],
+}
+
+/// The tokens that a reading begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// All of them, in order.
+    pub tokens: Vec<u32>,
+    /// The place of the start token among them.
+    pub start: usize,
+}
+
+impl Prompt {
+    /// The prompt of `task` for a decoder with a context of `context` tokens that will sample `longest` at most.
+    ///
+    /// A prefix is cut to its last `context / 2 - longest` tokens; where `longest` is all of that half the reference takes it
+    /// whole, and so does this.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the language is not one of the model's, or none is given to a model with several; where the prompt
+    /// does not fit the context.
+    pub fn new(rules: &Rules, task: &Task<'_>, context: usize, longest: usize) -> Result<Self> {
+        let specials = &rules.specials;
+        let mut tokens = Vec::new();
+        if !task.previous.is_empty() {
+            tokens.push(specials.previous);
+            tokens.extend(last(task.previous, (context / 2).saturating_sub(1)));
+        }
+        let start = tokens.len();
+        tokens.push(specials.start);
+        match task.language {
+            Some(language) if specials.languages.contains(&language) => {
+                tokens.extend([language, if task.translate { specials.translate } else { specials.transcribe }]);
+            }
+            None if specials.languages.is_empty() => {}
+            Some(language) => {
+                let message = format!("token {language} is no language of this model, which knows {}", specials.languages.len());
+                return Err(Error::new(ErrorKind::InvalidInput, message));
+            }
+            None => {
+                let message = "this model knows several languages: name the one that is spoken, or let it hear";
+                return Err(Error::new(ErrorKind::InvalidInput, message));
+            }
+        }
+        if !rules.timestamps {
+            tokens.push(specials.no_timestamps);
+        }
+        let room = (context / 2).saturating_sub(longest);
+        tokens.extend(if room == 0 { task.prefix } else { last(task.prefix, room) });
+        if tokens.len() > context {
+            let message = format!(
+                "the prompt has {} tokens, the decoder's context {context}: shorten the prefix of {}",
+                tokens.len(),
+                task.prefix.len()
+            );
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        Ok(Self { tokens, start })
+    }
+}
+
+/// The last `count` of `tokens`.
+pub(super) fn last(tokens: &[u32], count: usize) -> &[u32] {
+    &tokens[tokens.len().saturating_sub(count)..]
+}
