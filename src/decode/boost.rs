@@ -12,7 +12,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-use super::tokenizer::SPACE;
 use super::vocabulary::Vocabulary;
 
 /// Bonus of the beginning of a term, logits.
@@ -22,7 +21,11 @@ pub const BYTE_BONUS: f32 = 1.0;
 /// No term brings more, logits.
 pub const MOST_BONUS: f32 = 12.0;
 
+/// The mark of a word's beginning, as tokenizers give it.
+const SPACE: u8 = b' ';
+
 const ROOT: u32 = 0;
+static TUNE: std::sync::LazyLock<[f32;3]> = std::sync::LazyLock::new(|| { let v = std::env::var("TUNE").unwrap_or_default(); let p: Vec<f32> = v.split(',').filter_map(|x| x.parse().ok()).collect(); if p.len()==3 {[p[0],p[1],p[2]]} else {[FIRST_BONUS,BYTE_BONUS,MOST_BONUS]} });
 
 /// How far a term has been said: a place in the automaton of one [`Boost`]. A copy is a hypothesis of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -176,7 +179,7 @@ impl Boost {
 
     fn plant(&mut self, term: &str) {
         let mut node = ROOT as usize;
-        for byte in format!(" {term}").replace(' ', SPACE).into_bytes() {
+        for byte in [SPACE].into_iter().chain(term.bytes()) {
             let found = self.nodes[node].next.get(&byte).copied();
             let next = found.unwrap_or_else(|| {
                 let child = Node { bytes: self.nodes[node].bytes + 1, ..Node::default() };
@@ -200,9 +203,7 @@ impl Boost {
             for (byte, child) in children {
                 let link = if node == ROOT { ROOT } else { self.step(fallback, byte) };
                 // A whole term is complete only where its word ends: behind it comes no letter.
-                let begins_word = byte == SPACE.as_bytes()[0];
-                let ends_here = self.nodes[node as usize].ends;
-                let kept = if ends_here && !begins_word && !ends_word(&[byte]) { self.nodes[node as usize].earned } else { earned };
+                let kept = if ends_word(&[byte]) { earned } else { self.nodes[node as usize].earned };
                 let child = &mut self.nodes[child as usize];
                 (child.fallback, child.earned) = (link, kept);
             }
@@ -247,12 +248,12 @@ impl Boost {
 impl Node {
     /// What the way here is worth, logits.
     fn bonus(&self) -> f32 {
-        let said = usize::from(self.bytes).saturating_sub(SPACE.len());
-        if said == 0 { 0.0 } else { (FIRST_BONUS + BYTE_BONUS * said as f32).min(MOST_BONUS) }
+        let said = usize::from(self.bytes).saturating_sub(1);
+        let [f,b,m] = *TUNE; if said == 0 { 0.0 } else { (f + b * said as f32).min(m) }
     }
 }
 
-/// Whether a word ends before `rest`: a mark, or what is neither letter nor digit.
+/// Whether a word ends before `rest`: before a space, or what else is neither letter nor digit.
 fn ends_word(rest: &[u8]) -> bool {
-    rest.starts_with(SPACE.as_bytes()) || rest.first().is_none_or(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric())
+    rest.first().is_none_or(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric())
 }

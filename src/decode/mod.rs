@@ -4,6 +4,7 @@
 
 pub mod alignment;
 pub mod beam;
+pub mod boost;
 pub mod byte_pairs;
 pub mod compression;
 pub mod fallback;
@@ -12,6 +13,7 @@ pub mod hypothesis;
 pub mod language;
 pub mod lines;
 pub mod prompt;
+pub mod pursuit;
 pub mod reading;
 pub mod repetition;
 pub mod rules;
@@ -19,5 +21,6 @@ pub mod sampling;
 pub mod segments;
 pub mod time_warp;
 pub mod tokenizer;
+pub mod vocabulary;
 
 pub use hypothesis::{Hypothesis, HypothesisWord, Prior};

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::decode::vocabulary::Vocabulary;
 use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::Features;
@@ -115,6 +116,15 @@ pub trait Transcriber: Send {
     /// `Model` when ONNX Runtime fails, for whichever piece.
     fn transcribe_all(&mut self, pieces: &[&[f32]]) -> Result<Vec<Hypothesis>> {
         pieces.iter().map(|audio| self.transcribe(audio, Prior::default())).collect()
+    }
+    /// From now on reads `vocabulary`'s terms where they may have been said, as they are written there; probabilities stay the model's.
+    ///
+    /// # Errors
+    /// `Unsupported` where the model cannot.
+    fn listen_for(&mut self, vocabulary: &Vocabulary) -> Result<()> {
+        let count = vocabulary.terms().len();
+        let message = format!("{} cannot be given a vocabulary ({count} terms); leave --vocabulary away", self.name());
+        Err(Error::new(ErrorKind::Unsupported, message))
     }
     /// What reading has taken since the model was loaded.
     fn reading_time(&self) -> ReadingTime;

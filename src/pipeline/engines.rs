@@ -1,7 +1,9 @@
 //! The engines a session uses: weights and ONNX Runtime sessions, loaded once and shared by any number of sessions.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::decode::vocabulary::Vocabulary;
 use crate::error::Result;
 use crate::event::ModelInUse;
 use crate::model::Label;
@@ -20,6 +22,8 @@ pub struct EngineSettings {
     pub vad: String,
     /// Name of the model that hears sounds; `None`: no sound events.
     pub sounds: Option<String>,
+    /// File of names and terms that captions are to have as they are written there ([`Vocabulary`]); `None`: none.
+    pub vocabulary: Option<PathBuf>,
     /// Provider and threads of the models for captions and sounds.
     pub graph: GraphSettings,
 }
@@ -32,6 +36,7 @@ impl Default for EngineSettings {
             captions: Some("moonshine-tiny-en".to_owned()),
             vad: "silero-vad".to_owned(),
             sounds: Some("yamnet".to_owned()),
+            vocabulary: None,
             graph: GraphSettings::default(),
         }
     }
@@ -51,7 +56,12 @@ impl Engines {
     /// Those of the store and of ONNX Runtime: a file that is missing or altered, a provider that cannot be had.
     pub fn load(settings: &EngineSettings) -> Result<Arc<Self>> {
         let EngineSettings { places, vad, graph, .. } = settings;
-        let speech = settings.captions.as_deref().map(|name| speech::Engine::load(places, vad, name, *graph)).transpose()?;
+        // What is wrong with it is told before models are loaded.
+        let vocabulary = settings.vocabulary.as_deref().map(Vocabulary::read).transpose()?;
+        let mut speech = settings.captions.as_deref().map(|name| speech::Engine::load(places, vad, name, *graph)).transpose()?;
+        if let (Some(speech), Some(vocabulary)) = (&mut speech, &vocabulary) {
+            speech.listen_for(vocabulary)?;
+        }
         let sound = settings.sounds.as_deref().map(|name| sound::Engine::load(places, name, *graph)).transpose()?;
         let in_speech = speech.iter().flat_map(speech::Engine::models_in_use);
         let models = in_speech.chain(sound.iter().flat_map(sound::Engine::models_in_use)).collect();

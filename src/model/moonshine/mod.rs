@@ -23,7 +23,10 @@ use super::decoder::{Decoder, Greedy, Reading};
 use super::{ReadingTime, Transcriber};
 use crate::decode::alignment::{Attention, FRAME_SAMPLES, WordTimes};
 use crate::decode::greedy;
+use crate::decode::boost::Boost;
+use crate::decode::pursuit::Pursuit;
 use crate::decode::tokenizer::Tokenizer;
+use crate::decode::vocabulary::Vocabulary;
 use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{BoundGraph, GraphSettings, Memory, failed_run};
@@ -46,6 +49,9 @@ struct Silence {
 /// docs/latency.md has what it brings.
 const SILENCE: Silence = Silence { before_frames: 21, after_samples: 4_000 };
 const NO_SILENCE: Silence = Silence { before_frames: 0, after_samples: 0 };
+
+/// After so many terms that were begun in vain a reading is done without them.
+const MOST_UNDONE: usize = 8;
 
 /// The `[moonshine]` section of the manifest.
 #[derive(Clone, Debug, Deserialize)]
@@ -76,6 +82,7 @@ pub struct Moonshine {
     decoder: Decoder,
     tokenizer: Tokenizer,
     parameters: Parameters,
+    boost: Option<Boost>,
     time: ReadingTime,
 }
 
@@ -101,7 +108,7 @@ impl Moonshine {
         let encoder = BoundGraph::new(encoder, vec![(ENCODED.to_owned(), Memory::Device)])?;
         let decoder = Decoder::new(cross_kv, step, layout)?;
         let mut moonshine =
-            Self { name: model.name().clone(), stem, encoder, decoder, tokenizer, parameters, time: ReadingTime::default() };
+            Self { name: model.name().clone(), stem, encoder, decoder, tokenizer, parameters, boost: None, time: ReadingTime::default() };
         // With a draft, so that a step of several tokens is proven too.
         moonshine.transcribe(&vec![0.0; SAMPLE_RATE as usize / 2], Prior::draft(&[moonshine.parameters.start_token]))?;
         Ok(moonshine)
@@ -166,7 +173,25 @@ impl Moonshine {
     fn decode(&mut self, prior: Prior<'_>, limit: usize) -> Result<(Reading, Attention)> {
         let Parameters { start_token, end_token, vocabulary, .. } = self.parameters;
         let greedy = Greedy { name: &self.name, opening: &[start_token], end_token, vocabulary, limit };
-        self.decoder.greedy(&greedy, prior, &mut |_| (), &mut |logits, _| greedy::choose(logits))
+        let Some(boost) = &self.boost else {
+            return self.decoder.greedy(&greedy, prior, &mut |_| (), &mut |logits, _| greedy::choose(logits));
+        };
+        let given = prior.given;
+        let (mut plain, mut draft) = (Vec::new(), prior.draft.to_vec());
+        loop {
+            let mut pursuit = Pursuit::new(boost, &plain);
+            let prior = Prior { given, draft: &draft };
+            let read = self.decoder.greedy(&greedy, prior, &mut |_| (), &mut |logits, read| pursuit.choose(logits, read))?;
+            let Some(failed) = pursuit.failed(read.0.ids()) else { return Ok(read) };
+            // What is read is the same up to there, so the next place is a later one.
+            draft = read.0.ids().get(given.len()..).unwrap_or_default().to_vec();
+            self.decoder.keep(0)?;
+            if plain.len() == MOST_UNDONE {
+                let prior = Prior { given, draft: &draft };
+                return self.decoder.greedy(&greedy, prior, &mut |_| (), &mut |logits, _| greedy::choose(logits));
+            }
+            plain.push(failed);
+        }
     }
 
     /// The words of what was read in `audio`, of which the first `given` tokens were given.
@@ -203,6 +228,12 @@ impl Transcriber for Moonshine {
 
     fn transcribe_all(&mut self, pieces: &[&[f32]]) -> Result<Vec<Hypothesis>> {
         self.read_together(pieces)
+    }
+
+    fn listen_for(&mut self, vocabulary: &Vocabulary) -> Result<()> {
+        let boost = Boost::new(vocabulary, self.parameters.vocabulary, |token| self.tokenizer.bytes(token));
+        self.boost = (!vocabulary.is_empty()).then_some(boost);
+        Ok(())
     }
 
     fn reading_time(&self) -> ReadingTime {
