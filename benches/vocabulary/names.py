@@ -14,7 +14,7 @@ NAMES = tuple(
     Oaxaca Thackeray Nairobi Ekaterina Schenectady Bronagh Tallahassee Vashti Kyrgyzstan Ottoline
     Yevgeny Puyallup Ffion Bratislava Calliope Murakami Ticonderoga Zsofia Kiribati Esperanza
     Sequim Leocadia Tsvangirai Winnipesaukee Fionnuala Papadopoulos Aberystwyth Chimamanda Okeechobee Rhiannon
-    Thessaloniki Marguerite Adebayo Wroclaw Persephone Chattahoochee Dubrovnik Iolanthe Monongahela Kaczmarek""".split()
+    Thessaloniki Marguerite Adebayo Wroclaw Persephone Chattahoochee Dubrovnik Iolanthe Monongahela Kaczmarek""".split()  # noqa: SIM905
 )
 
 CARRIERS = (

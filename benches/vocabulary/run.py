@@ -140,7 +140,9 @@ def measure(auricle: Auricle, data: Path, tuning: bool, parts: str) -> dict[str,
             words = rare(half, plain)
             rares = sorted({word for each in words.values() for word in each})
             given = read(auricle, [clip.path for clip in half], listed(folder / "rare.txt", rares))
-            found = sum(normalise(word) in normalise(given[path]).split() for path, each in words.items() for word in each)
+            found = sum(
+                normalise(word) in normalise(given[path]).split() for path, each in words.items() for word in each
+            )
             result["rare words misread without, read with"] = str(Share(found, sum(map(len, words.values()))))
             for how, texts in (("without", plain), ("with", given)):
                 rate = error_rate((clip.text, texts[clip.path]) for clip in half)

@@ -77,3 +77,60 @@ impl<'a> Pursuit<'a> {
         self.seen = self.seen.max(read.len());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::vocabulary::Vocabulary;
+
+    const PIECES: [&str; 7] = ["", " the", " Si", "oban", " sea", "n", "ob"];
+
+    fn boost() -> Boost {
+        Boost::new(&Vocabulary::parse("Sioban").unwrap(), PIECES.len(), |token| PIECES[token as usize].as_bytes())
+    }
+
+    /// Reads greedily from `logits`, a row a place; what was read, and where a term failed.
+    fn read(boost: &Boost, plain: &[usize], rows: &[[f32; 7]]) -> (Vec<u32>, Vec<f32>, Option<usize>) {
+        let mut pursuit = Pursuit::new(boost, plain);
+        let (mut read, mut probabilities) = (Vec::new(), Vec::new());
+        for row in rows {
+            let choice = pursuit.choose(row, &read).unwrap();
+            read.push(choice.token);
+            probabilities.push(choice.probability);
+        }
+        let failed = pursuit.failed(&read);
+        (read, probabilities, failed)
+    }
+
+    fn row(likely: &[(usize, f32)]) -> [f32; 7] {
+        let mut row = [-20.0; 7];
+        likely.iter().for_each(|&(token, logit)| row[token] = logit);
+        row
+    }
+
+    #[test]
+    fn a_name_is_taken_with_the_probability_of_the_model() {
+        let rows = [row(&[(1, 5.0)]), row(&[(4, 3.0), (2, 1.0)]), row(&[(5, 2.0), (3, 1.0)])];
+        let (tokens, probabilities, failed) = read(&boost(), &[], &rows);
+        assert_eq!((tokens, failed), (vec![1, 2, 3], None));
+        let expected = (-2.0_f32).exp() / (1.0 + (-2.0_f32).exp());
+        assert!((probabilities[1] - expected).abs() < 1e-4, "{probabilities:?}, expected {expected}");
+    }
+
+    #[test]
+    fn what_was_begun_in_vain_is_told_and_not_begun_again() {
+        let rows = [row(&[(4, 3.0), (2, 1.0)]), row(&[(5, 15.0), (3, 1.0)]), row(&[(1, 5.0)])];
+        let boost = boost();
+        let (tokens, _, failed) = read(&boost, &[], &rows);
+        assert_eq!((tokens, failed), (vec![2, 5, 1], Some(0)));
+        let (tokens, _, failed) = read(&boost, &[0], &rows);
+        assert_eq!((tokens, failed), (vec![4, 5, 1], None));
+    }
+
+    #[test]
+    fn a_name_costs_no_more_than_its_letters_bring() {
+        let far = 40.0;
+        let rows = [row(&[(4, far), (2, 1.0)]), row(&[(5, 2.0), (3, 1.0)])];
+        assert_eq!(read(&boost(), &[], &rows).0[0], 4);
+    }
+}

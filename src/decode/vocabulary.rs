@@ -81,7 +81,10 @@ impl Vocabulary {
                 continue;
             }
             if terms.len() == TERMS_LIMIT {
-                return Err(wrong(format!("is term {}; at most {TERMS_LIMIT} are followed, so keep the likeliest", TERMS_LIMIT + 1)));
+                return Err(wrong(format!(
+                    "is term {}; at most {TERMS_LIMIT} are followed, so keep the likeliest",
+                    TERMS_LIMIT + 1
+                )));
             }
             terms.push(term);
         }

@@ -22,8 +22,8 @@ use super::decoder::layout::Layout;
 use super::decoder::{Decoder, Greedy, Reading};
 use super::{ReadingTime, Transcriber};
 use crate::decode::alignment::{Attention, FRAME_SAMPLES, WordTimes};
-use crate::decode::greedy;
 use crate::decode::boost::Boost;
+use crate::decode::greedy;
 use crate::decode::pursuit::Pursuit;
 use crate::decode::tokenizer::Tokenizer;
 use crate::decode::vocabulary::Vocabulary;
@@ -107,8 +107,16 @@ impl Moonshine {
         let stem = Stem::new(stem)?;
         let encoder = BoundGraph::new(encoder, vec![(ENCODED.to_owned(), Memory::Device)])?;
         let decoder = Decoder::new(cross_kv, step, layout)?;
-        let mut moonshine =
-            Self { name: model.name().clone(), stem, encoder, decoder, tokenizer, parameters, boost: None, time: ReadingTime::default() };
+        let mut moonshine = Self {
+            name: model.name().clone(),
+            stem,
+            encoder,
+            decoder,
+            tokenizer,
+            parameters,
+            boost: None,
+            time: ReadingTime::default(),
+        };
         // With a draft, so that a step of several tokens is proven too.
         moonshine.transcribe(&vec![0.0; SAMPLE_RATE as usize / 2], Prior::draft(&[moonshine.parameters.start_token]))?;
         Ok(moonshine)
