@@ -1,7 +1,7 @@
 """The names that are planted, and what is said around them.
 
-A hundred names of people and places whose spelling their sound does not tell; the bonus was chosen on those of even number,
-and those of odd number are what is reported.
+A hundred names of people and places whose spelling their sound does not tell. The bonus was
+chosen on those of even number; those of odd number are what is reported.
 """
 
 NAMES = tuple(
