@@ -42,6 +42,13 @@ pub fn choose(logits: &[f32]) -> Option<Choice> {
     Some(Choice { token: u32::try_from(token).ok()?, probability: 1.0 / sum })
 }
 
+/// The probability of `token` under the softmax of `logits`; non-finite logits do not count. `None` where there is no such token.
+pub fn probability(logits: &[f32], token: u32) -> Option<f32> {
+    let logit = logits.get(token as usize).copied().filter(|logit| logit.is_finite())?;
+    let best = choose(logits)?;
+    Some((logit - logits.get(best.token as usize)?).exp() * best.probability)
+}
+
 /// e to the power of `x`, -80 to 0, to 6e-6 of its value: 2 to a whole power, made of bits, times a polynomial of the rest.
 fn exp(x: f32) -> f32 {
     /// Added and taken away again it rounds to a whole number, which is then in the lowest bits of the sum.

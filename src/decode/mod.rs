@@ -3,9 +3,11 @@
 //! In: logits of one step, token ids, attention. Out: tokens with probabilities, [`Hypothesis`] with its words.
 
 pub mod alignment;
+pub mod byte_pairs;
 pub mod greedy;
 pub mod hypothesis;
 pub mod repetition;
+pub mod time_warp;
 pub mod tokenizer;
 
 pub use hypothesis::{Hypothesis, HypothesisWord, Prior};
