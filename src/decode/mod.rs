@@ -11,6 +11,7 @@ pub mod greedy;
 pub mod hypothesis;
 pub mod language;
 pub mod lines;
+pub mod look_back;
 pub mod prompt;
 pub mod reading;
 pub mod repetition;

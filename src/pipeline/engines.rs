@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::event::ModelInUse;
-use crate::model::Label;
+use crate::model::{Label, ReadingOptions};
 use crate::runtime::GraphSettings;
 use crate::store::Places;
 use crate::{sound, speech};
@@ -20,6 +20,8 @@ pub struct EngineSettings {
     pub vad: String,
     /// Name of the model that hears sounds; `None`: no sound events.
     pub sounds: Option<String>,
+    /// What is asked of the model that makes captions.
+    pub reading: ReadingOptions,
     /// Provider and threads of the models for captions and sounds.
     pub graph: GraphSettings,
 }
@@ -32,6 +34,7 @@ impl Default for EngineSettings {
             captions: Some("moonshine-tiny-en".to_owned()),
             vad: "silero-vad".to_owned(),
             sounds: Some("yamnet".to_owned()),
+            reading: ReadingOptions::default(),
             graph: GraphSettings::default(),
         }
     }
@@ -50,8 +53,9 @@ impl Engines {
     /// # Errors
     /// Those of the store and of ONNX Runtime: a file that is missing or altered, a provider that cannot be had.
     pub fn load(settings: &EngineSettings) -> Result<Arc<Self>> {
-        let EngineSettings { places, vad, graph, .. } = settings;
-        let speech = settings.captions.as_deref().map(|name| speech::Engine::load(places, vad, name, *graph)).transpose()?;
+        let EngineSettings { places, vad, reading, graph, .. } = settings;
+        let speech =
+            settings.captions.as_deref().map(|name| speech::Engine::load(places, vad, name, *graph, reading)).transpose()?;
         let sound = settings.sounds.as_deref().map(|name| sound::Engine::load(places, name, *graph)).transpose()?;
         let in_speech = speech.iter().flat_map(speech::Engine::models_in_use);
         let models = in_speech.chain(sound.iter().flat_map(sound::Engine::models_in_use)).collect();

@@ -4,7 +4,7 @@ use auricle::EngineSettings;
 use auricle::audio::pcm::ChannelChoice;
 use clap::Args;
 
-use super::{CAPTIONS, OutputArgs, Run, SOUNDS, SegmentArgs, SoundArgs};
+use super::{CAPTIONS, OutputArgs, ReadingArgs, Run, SOUNDS, SegmentArgs, SoundArgs};
 
 /// What `listen` and `transcribe` share.
 #[derive(Debug, Args)]
@@ -21,6 +21,9 @@ pub struct Captions {
     /// Which sounds are told
     #[command(flatten)]
     pub sound: SoundArgs,
+    /// How speech is read
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Where captions are cut
     #[command(flatten)]
     pub segment: SegmentArgs,
@@ -43,6 +46,7 @@ pub struct Channel {
 impl Captions {
     /// The engines that `listen` and `transcribe` load.
     pub fn engines(&self) -> EngineSettings {
-        self.run.engines(Some(self.model.clone()), Some(self.sounds.clone()).filter(|name| name != "off"))
+        let engines = self.run.engines(Some(self.model.clone()), Some(self.sounds.clone()).filter(|name| name != "off"));
+        EngineSettings { reading: self.reading.options(), ..engines }
     }
 }
