@@ -12,6 +12,7 @@ pub mod log;
 pub mod model;
 pub mod page;
 mod pictures;
+mod reading_stages;
 pub mod run;
 pub mod stages;
 pub mod stream;

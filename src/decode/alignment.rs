@@ -11,7 +11,6 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::tokenizer::SPACE;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Samples at 16 kHz from one frame of Moonshine's encoder to the next.
@@ -98,6 +97,27 @@ impl Attention {
             self.values.extend_from_slice(&head[row * frames..(row + 1) * frames]);
         }
         self.rows += 1;
+    }
+
+    /// Rows so far.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Heads of a row.
+    pub(super) fn heads(&self) -> usize {
+        self.heads
+    }
+
+    /// Frames of a head.
+    pub(super) fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// The weights of one head of one row over the frames; none where there is no such row or head.
+    pub(super) fn row(&self, row: usize, head: usize) -> &[f32] {
+        let start = (row * self.heads + head) * self.frames;
+        if head < self.heads { self.values.get(start..start + self.frames).unwrap_or_default() } else { &[] }
     }
 
     /// Forgets the first `frames` frames: silence that was put before the audio.
@@ -205,12 +225,12 @@ impl WordTimes {
     }
 }
 
-/// The tokens of each word: one begins at every piece that begins with U+2581.
+/// The tokens of each word: one begins at every piece that begins with a space.
 pub fn words(pieces: &[&[u8]]) -> Vec<Range<usize>> {
     let mut words: Vec<Range<usize>> = Vec::new();
     for (token, piece) in pieces.iter().enumerate() {
         match words.last_mut() {
-            Some(word) if !piece.starts_with(SPACE.as_bytes()) => word.end = token + 1,
+            Some(word) if !piece.starts_with(b" ") => word.end = token + 1,
             _ => words.push(token..token + 1),
         }
     }
@@ -220,7 +240,7 @@ pub fn words(pieces: &[&[u8]]) -> Vec<Range<usize>> {
 /// The tokens of `word` that are said. Punctuation is not, and its attention wanders; a word of nothing else keeps it.
 pub(super) fn said(pieces: &[&[u8]], word: Range<usize>) -> Vec<usize> {
     let is_said = |token: &usize| {
-        let piece = pieces[*token].strip_prefix(SPACE.as_bytes()).unwrap_or(pieces[*token]);
+        let piece = pieces[*token].strip_prefix(b" ").unwrap_or(pieces[*token]);
         piece.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
     };
     let said: Vec<usize> = word.clone().filter(is_said).collect();
@@ -327,7 +347,11 @@ mod tests {
             let attention = attention(&case["attention"].as_array().unwrap().iter().map(rows).collect::<Vec<_>>());
             let block = |block: &Value| (block[0].as_f64().unwrap() as f32, block[1].as_u64().unwrap() as usize);
             let audio = blocks(&case["audio"].as_array().unwrap().iter().map(block).collect::<Vec<_>>());
-            let bytes = |piece: &Value| numbers(piece).into_iter().map(|byte| byte as u8).collect::<Vec<u8>>();
+            // The reference has U+2581 for a space.
+            let bytes = |piece: &Value| {
+                let bytes: Vec<u8> = numbers(piece).into_iter().map(|byte| byte as u8).collect();
+                bytes.strip_prefix("\u{2581}".as_bytes()).map_or(bytes.clone(), |rest| [b" ", rest].concat())
+            };
             let pieces: Vec<Vec<u8>> = case["pieces"].as_array().unwrap().iter().map(bytes).collect();
             let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
             let recipe = recipe(attention.heads, case["before"].as_u64().unwrap() as usize);
@@ -351,7 +375,7 @@ mod tests {
         let looks =
             |from: usize, to: usize| -> Vec<f32> { (0..30).map(|f| if (from..to).contains(&f) { 0.2 } else { 1e-6 }).collect() };
         let rows = vec![looks(2, 10), looks(10, 15), looks(15, 30), vec![0.03; 30]];
-        let pieces = ["\u{2581}one", "\u{2581}two", "ty"].map(str::as_bytes);
+        let pieces = [" one", " two", "ty"].map(str::as_bytes);
         let spans = recipe(1, 1).spans(&attention(&[rows]), &pieces, &blocks(&[(0.1, 12_000)]));
         let place = |frame: u64| frame * 384 + 160;
         assert_eq!(spans, [Span { start: place(2), end: place(10) }, Span { start: place(10), end: place(30) }]);
@@ -396,8 +420,7 @@ mod tests {
             if let Some(sample) = audio.first_mut() {
                 *sample = [f32::NAN, 0.5][random(2)];
             }
-            let pieces: Vec<&[u8]> =
-                (0..tokens).map(|_| ["\u{2581}la", ",", "la", "\u{2581}", ""][random(5)].as_bytes()).collect();
+            let pieces: Vec<&[u8]> = (0..tokens).map(|_| [" la", ",", "la", " ", ""][random(5)].as_bytes()).collect();
             let spans = recipe(heads, 1 + random(heads)).spans(&attention, &pieces, &audio);
             assert_eq!(spans.len(), words(&pieces).len());
             let edges: Vec<u64> = spans.iter().flat_map(|span| [span.start, span.end]).collect();
@@ -407,7 +430,7 @@ mod tests {
 
     #[test]
     fn without_attention_there_are_no_times() {
-        let pieces = ["\u{2581}a".as_bytes(), b"b"];
+        let pieces = [" a".as_bytes(), b"b"];
         let audio = [0.1; 4_000];
         assert_eq!(recipe(1, 1).spans(&Attention::default(), &pieces, &audio), []);
         let one = attention(&[vec![vec![0.1; 10]]]);

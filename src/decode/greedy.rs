@@ -52,6 +52,13 @@ pub(super) fn mass(logits: &[f32], best: f32) -> f32 {
     sum.iter().sum::<f32>() + rest.iter().copied().map(share).sum::<f32>()
 }
 
+/// The probability of `token` under the softmax of `logits`; non-finite logits do not count. `None` where there is no such token.
+pub fn probability(logits: &[f32], token: u32) -> Option<f32> {
+    let logit = logits.get(token as usize).copied().filter(|logit| logit.is_finite())?;
+    let best = choose(logits)?;
+    Some((logit - logits.get(best.token as usize)?).exp() * best.probability)
+}
+
 /// e to the power of `x`, -80 to 0, to 6e-6 of its value: 2 to a whole power, made of bits, times a polynomial of the rest.
 fn exp(x: f32) -> f32 {
     /// Added and taken away again it rounds to a whole number, which is then in the lowest bits of the sum.

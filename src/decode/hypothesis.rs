@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::alignment::{self, Span};
 use super::greedy::Choice;
-use super::tokenizer::{SPACE, Tokenizer};
+use super::tokenizer::Tokenizer;
 
 /// What is known of a piece of audio before it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Hypothesis {
             let weakest = tokens[word.clone()].iter().map(|choice| choice.probability).fold(1.0, f32::min);
             let right: f32 = alignment::said(&pieces, word.clone()).into_iter().map(|token| tokens[token].probability).product();
             let probability = odds * right / (1.0 - right + odds * right).max(f32::MIN_POSITIVE);
-            let mut text = String::from_utf8_lossy(&pieces[word.clone()].concat()).replace(SPACE, " ");
+            let mut text = String::from_utf8_lossy(&pieces[word.clone()].concat()).into_owned();
             while text.contains(",,") {
                 text = text.replace(",,", ",");
             }

@@ -4,6 +4,7 @@
 
 pub mod alignment;
 pub mod beam;
+pub mod byte_pairs;
 pub mod compression;
 pub mod fallback;
 pub mod greedy;
@@ -16,6 +17,7 @@ pub mod repetition;
 pub mod rules;
 pub mod sampling;
 pub mod segments;
+pub mod time_warp;
 pub mod tokenizer;
 
 pub use hypothesis::{Hypothesis, HypothesisWord, Prior};

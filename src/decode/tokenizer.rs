@@ -1,17 +1,19 @@
-//! Moonshine's `tokenizer.bin`: the bytes of every token.
+//! The bytes of every token, from Moonshine's `tokenizer.bin` or from a `tokenizer.json` of byte pairs.
 //!
-//! In: the file. Out: the bytes of a token id, with U+2581 for a space before a word.
-//! Records in id order: a length byte n (0: empty; below 128: the length; else a second byte b: length b x 128 + n - 128), then
-//! that many bytes. Ids 0 to 2 are special; single raw bytes start at id 3. A model may know more tokens than the file holds
-//! (Moonshine base: 32,768 and 32,000): those past its end are special too.
+//! In: the file. Out: the bytes of a token id; a word's first token begins with a space.
+//! `tokenizer.bin` has records in id order: a length byte n (0: empty; below 128: the length; else a second byte b: length b x 128 + n -
+//! 128), then that many bytes, with U+2581 for a space. Ids 0 to 2 are special; single raw bytes start at id 3. A model may know more
+//! tokens than the file holds (Moonshine base: 32,768 and 32,000): those past its end are special too.
+//! `tokenizer.json`, Hugging Face's, has a BPE whose tokens are written with a character for each byte (`byte_pairs.rs`).
 
 use std::fs;
 use std::path::Path;
 
+use super::byte_pairs;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The mark of a space before a word, U+2581.
-pub const SPACE: &str = "\u{2581}";
+/// What the file has for a space: U+2581.
+const FILE_SPACE: &[u8] = "\u{2581}".as_bytes();
 
 /// No tokenizer file is longer than this.
 const FILE_LIMIT_BYTES: u64 = 16 << 20;
@@ -25,10 +27,10 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.bin`, which must hold `vocabulary` tokens or fewer.
+    /// Reads `tokenizer.bin` or `tokenizer.json`, which must hold `vocabulary` tokens or fewer.
     ///
     /// # Errors
-    /// `Io`, or `Corrupt` naming the record that does not fit.
+    /// `Io`, or `Corrupt` naming what does not fit.
     pub fn read(path: &Path, vocabulary: usize) -> Result<Self> {
         let length = fs::metadata(path).map_err(|error| Error::io("read", path, &error))?.len();
         if length > FILE_LIMIT_BYTES {
@@ -36,7 +38,22 @@ impl Tokenizer {
             return Err(Error::new(ErrorKind::Corrupt, message));
         }
         let file = fs::read(path).map_err(|error| Error::io("read", path, &error))?;
-        Self::parse(&file, vocabulary).map_err(|error| error.within(path.display()))
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let parsed = if is_json { Self::parse_json(&file, vocabulary) } else { Self::parse(&file, vocabulary) };
+        parsed.map_err(|error| error.within(path.display()))
+    }
+
+    /// Parses the contents of `tokenizer.json`.
+    ///
+    /// # Errors
+    /// `Corrupt` naming what does not fit.
+    pub fn parse_json(file: &[u8], vocabulary: usize) -> Result<Self> {
+        let mut tokenizer = Self { bytes: Vec::with_capacity(file.len() / 4), ends: Vec::with_capacity(vocabulary) };
+        for token in byte_pairs::tokens(file, vocabulary)? {
+            tokenizer.bytes.extend_from_slice(&token);
+            tokenizer.ends.push(tokenizer.bytes.len());
+        }
+        Ok(tokenizer)
     }
 
     /// Parses the contents of `tokenizer.bin`.
@@ -56,7 +73,7 @@ impl Tokenizer {
                 (usize::from(second) * 128 + usize::from(first) - 128, after)
             };
             let (token, after) = after.split_at_checked(length).ok_or_else(|| truncated(ends.len()))?;
-            bytes.extend_from_slice(token);
+            push_spelled(&mut bytes, token);
             ends.push(bytes.len());
             rest = after;
         }
@@ -75,6 +92,27 @@ impl Tokenizer {
         let special = bytes.len() > 2 && bytes.starts_with(b"<") && bytes.ends_with(b">");
         if special { &[] } else { bytes }
     }
+
+    /// How many tokens there are.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// What tokens spell; bytes that are no character become U+FFFD.
+    pub fn text(&self, tokens: &[u32]) -> String {
+        let bytes: Vec<u8> = tokens.iter().flat_map(|token| self.bytes(*token)).copied().collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// Adds `token` to `bytes`, its marks of spaces as spaces.
+fn push_spelled(bytes: &mut Vec<u8>, token: &[u8]) {
+    let mut rest = token;
+    while let Some((&first, after_first)) = rest.split_first() {
+        let (byte, after) = rest.strip_prefix(FILE_SPACE).map_or((first, after_first), |after| (b' ', after));
+        bytes.push(byte);
+        rest = after;
+    }
 }
 
 #[cfg(test)]
@@ -84,13 +122,13 @@ mod tests {
     #[test]
     fn records_of_every_length_are_read_back() {
         let long = vec![b'x'; 300];
-        let mut file = vec![0, 3, b'<', b's', b'>', 1, b'a'];
+        let mut file = vec![0, 3, b'<', b's', b'>', 4, 0xe2, 0x96, 0x81, b'a'];
         file.extend([(300 % 128 + 128) as u8, (300 / 128) as u8]);
         file.extend(&long);
         let tokenizer = Tokenizer::parse(&file, 4).unwrap();
         assert_eq!(tokenizer.bytes(0), b"");
         assert_eq!(tokenizer.bytes(1), b"", "special tokens have no text");
-        assert_eq!(tokenizer.bytes(2), b"a");
+        assert_eq!(tokenizer.bytes(2), b" a");
         assert_eq!(tokenizer.bytes(3), long);
         assert_eq!(tokenizer.bytes(4), b"", "outside the vocabulary");
     }

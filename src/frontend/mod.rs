@@ -3,6 +3,7 @@
 //! In: blocks of samples at 16 kHz with their position, and the [`Features`] a model wants. Out: frames of log-mel, or of the samples
 //! as they are, with their number.
 
+pub mod bands;
 pub mod mel;
 pub mod recipe;
 pub mod window;

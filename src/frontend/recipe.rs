@@ -60,14 +60,50 @@ pub enum WindowFunction {
 pub enum Spectrum {
     /// Magnitude of each bin.
     Magnitude,
+    /// Its square.
+    Power,
 }
 
 /// A mel scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MelScale {
-    /// 1127 ln(1 + f / 700).
+    /// 1127 ln(1 + f / 700); triangles of it are straight in mel and have peaks of 1.
     Htk,
+    /// Linear to 1 kHz, which is mel 15, and logarithmic above (Slaney's Auditory Toolbox); triangles of it are straight in hertz and
+    /// have an area of 1.
+    Slaney,
+}
+
+impl MelScale {
+    /// Of Slaney's scale where it is linear.
+    const HZ_A_MEL: f64 = 200.0 / 3.0;
+    /// Where it becomes logarithmic.
+    const KNEE_HZ: f64 = 1_000.0;
+
+    /// What a frequency is on the scale.
+    pub(super) fn mel(self, hz: f64) -> f64 {
+        match self {
+            Self::Htk => 1127.0 * (hz / 700.0).ln_1p(),
+            Self::Slaney if hz < Self::KNEE_HZ => hz / Self::HZ_A_MEL,
+            Self::Slaney => Self::KNEE_HZ / Self::HZ_A_MEL + (hz / Self::KNEE_HZ).ln() / Self::log_step(),
+        }
+    }
+
+    /// The frequency of a place on the scale.
+    pub(super) fn hz(self, mel: f64) -> f64 {
+        let knee = Self::KNEE_HZ / Self::HZ_A_MEL;
+        match self {
+            Self::Htk => 700.0 * (mel / 1127.0).exp_m1(),
+            Self::Slaney if mel < knee => mel * Self::HZ_A_MEL,
+            Self::Slaney => Self::KNEE_HZ * ((mel - knee) * Self::log_step()).exp(),
+        }
+    }
+
+    /// Of a mel above the knee: 27 of them lead from 1 to 6.4 kHz.
+    fn log_step() -> f64 {
+        6.4_f64.ln() / 27.0
+    }
 }
 
 /// The recipe of `models/yamnet/model.toml`, for tests.

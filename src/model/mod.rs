@@ -13,6 +13,7 @@ use crate::store::{Family, Model};
 use crate::time::Spent;
 
 pub mod audio_transformer;
+mod decoder;
 // Public for the fuzzer, which sees what is public only.
 #[cfg(fuzzing)]
 pub mod labels;
@@ -21,6 +22,7 @@ mod labels;
 pub mod moonshine;
 mod patch;
 pub mod silero;
+pub mod whisper;
 pub mod yamnet;
 
 pub use patch::{PATCH_VALUES_LIMIT, Rows};
@@ -28,7 +30,7 @@ pub use patch::{PATCH_VALUES_LIMIT, Rows};
 /// Loads the graph in the file with `role`; an error says which ONNX Runtime the model needs.
 fn graph(model: &Model, role: &str, settings: GraphSettings) -> Result<Graph> {
     let integers = match model.manifest().family {
-        Family::Moonshine | Family::AudioTransformer => StoredIntegers::BecomeFloats,
+        Family::Moonshine | Family::Whisper | Family::AudioTransformer => StoredIntegers::BecomeFloats,
         _ => StoredIntegers::Stay,
     };
     Graph::load_with(&model.file(role)?, settings, integers).map_err(|error| match error.kind() {

@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::ModelInUse;
 use crate::model::moonshine::Moonshine;
 use crate::model::silero::Silero;
+use crate::model::whisper::Whisper;
 use crate::model::{ReadingTime, Transcriber};
 use crate::runtime::GraphSettings;
 use crate::store::{Family, Model, Places};
@@ -33,6 +34,7 @@ impl Engine {
         let model = Model::open(places, captions)?;
         let transcriber: Box<dyn Transcriber> = match model.manifest().family {
             Family::Moonshine => Box::new(Moonshine::load(&model, settings)?),
+            Family::Whisper => Box::new(Whisper::load(&model, settings)?),
             _ => return Err(wrong(&model, "transcribe")),
         };
         Ok(Self { detector, transcriber })

@@ -36,6 +36,8 @@ const WAY_OUT: &str = "export or fetch it again ('make models' fetches Auricle's
 pub enum Family {
     /// Moonshine, raw audio to text.
     Moonshine,
+    /// Whisper, log-mel of up to 30 s to text.
+    Whisper,
     /// Silero voice-activity detection.
     Silero,
     /// YAMNet, log-mel patches to 521 AudioSet classes.
@@ -49,6 +51,7 @@ impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Moonshine => "moonshine",
+            Self::Whisper => "whisper",
             Self::Silero => "silero",
             Self::Yamnet => "yamnet",
             Self::AudioTransformer => "audio-transformer",

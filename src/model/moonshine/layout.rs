@@ -1,16 +1,11 @@
-//! What Moonshine's four graphs take and give, and whether they belong together.
+//! What the graphs `stem` and `encoder` take and give, and whether they belong together.
 //!
-//! In: the loaded graphs. Out: their [`Layout`], read from the `step` graph; or an error that names the graph, the input or output,
-//! what was expected and what was found.
-
-use ort::value::ValueType;
+//! In: the loaded graphs. Out: nothing, or an error that names the graph, the input or output, what was expected and what was found.
 
 use crate::error::Result;
+use crate::model::decoder::layout::{STATES, agree};
 use crate::runtime::Extent::{Any, Is};
-use crate::runtime::{Graph, Outlet, Port};
-
-/// Most layers, heads and values a head that are believed; Moonshine base has 8, 8 and 52.
-const LARGEST: [usize; 3] = [64, 64, 1_024];
+use crate::runtime::{Graph, Port};
 
 /// The stem's input: audio, [1, samples].
 pub(super) const AUDIO: &str = "input_values";
@@ -26,130 +21,17 @@ pub(super) const MEAN: &str = "mean";
 pub(super) const VARIANCE: &str = "variance";
 /// The encoder's output: states, [1, frames, hidden].
 pub(super) const ENCODED: &str = "last_hidden_state";
-/// The same as the input of `cross_kv`.
-pub(super) const STATES: &str = "encoder_hidden_states";
-/// Tokens that `step` takes, [batch, tokens].
-pub(super) const TOKENS: &str = "input_ids";
-/// Which frames are those of a piece of audio, and which fill it up to the longest of its batch: 0 or -infinity, [batch, 1, 1, frames].
-pub(super) const MASK: &str = "encoder_mask";
-/// What follows each of them, [batch, tokens, vocabulary].
-pub(super) const LOGITS: &str = "logits";
-/// Where in the audio each of them looked, [batch, alignment heads, tokens, frames]; a graph may lack it.
-pub(super) const ATTENTION: &str = "cross_attention";
-/// The decoder's attention to its own tokens, whose keys and values grow.
-pub(super) const SELF: &str = "decoder";
-/// Its attention to the audio, whose keys and values are made once by `cross_kv`.
-pub(super) const CROSS: &str = "encoder";
 
-const KEY: &str = "key";
-const VALUE: &str = "value";
-
-/// The sizes that the graphs share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
-    /// Layers of the decoder.
-    pub layers: usize,
-    /// Heads of a layer.
-    pub heads: usize,
-    /// Values of a key, and of a value, of one head.
-    pub width: usize,
-    /// Tokens of the vocabulary.
-    pub vocabulary: usize,
-    /// Whether `step` gives attention to the audio and the manifest says how word times are read from it.
-    pub attention: bool,
-}
-
-impl Layout {
-    /// Reads the layout from `step` and holds all graphs against it. `alignment_heads` is how many heads of attention the
-    /// manifest knows the meaning of, if any.
-    ///
-    /// # Errors
-    /// `Model` for the first input or output that does not fit.
-    pub fn of(
-        stem: &Graph,
-        encoder: &Graph,
-        cross_kv: &Graph,
-        step: &Graph,
-        vocabulary: usize,
-        alignment_heads: Option<usize>,
-    ) -> Result<Self> {
-        let (heads, width) = heads_and_width(step)?;
-        let layers = (0..LARGEST[0]).take_while(|&layer| step.has_input(&past(layer, SELF, KEY))).count();
-        let alignment_heads = alignment_heads.filter(|_| step.has_output(ATTENTION));
-        let layout = Self { layers, heads, width, vocabulary, attention: alignment_heads.is_some() };
-        let ports =
-            |names: Vec<String>, batch| names.into_iter().map(move |name| Port::f32(name, [batch, Is(heads), Any, Is(width)]));
-
-        let states = Port::f32(STATES, [Is(1), Any, Any]);
-        let convolved = Port::f32(CONVOLVED, [Is(1), Any, Any]);
-        let of_slices = |name| Port::f32(name, [Is(1), Any]);
-        stem.expect(&[Port::f32(AUDIO, [Is(1), Any])], &[convolved.clone(), of_slices(MEANS), of_slices(SQUARES)])?;
-        let statistics = [Port::f32(MEAN, [Is(1)]), Port::f32(VARIANCE, [Is(1)])];
-        encoder.expect(&[&[convolved], &statistics[..]].concat(), &[Port::f32(ENCODED, [Is(1), Any, Any])])?;
-        cross_kv.expect(std::slice::from_ref(&states), &ports(layout.past_names(CROSS), Is(1)).collect::<Vec<_>>())?;
-        let mut inputs = vec![Port::i64(TOKENS, [Any, Any]), Port::f32(MASK, [Any, Is(1), Is(1), Any])];
-        inputs.extend(ports(layout.past_names(SELF), Any));
-        inputs.extend(ports(layout.past_names(CROSS), Any));
-        let mut outputs = vec![Port::f32(LOGITS, [Any, Any, Is(vocabulary)])];
-        outputs.extend(ports(layout.present_names(), Any));
-        outputs.extend(alignment_heads.map(|heads| Port::f32(ATTENTION, [Any, Is(heads), Any, Any])));
-        step.expect(&inputs, &outputs)?;
-
-        agree((stem, CONVOLVED), (encoder, CONVOLVED))?;
-        agree((encoder, ENCODED), (cross_kv, STATES))?;
-        Ok(layout)
-    }
-
-    /// Names of the keys and values of `attention`, [`SELF`] or [`CROSS`], as `step` takes them, layer by layer.
-    pub fn past_names(&self, attention: &str) -> Vec<String> {
-        (0..self.layers).flat_map(|layer| [KEY, VALUE].map(|part| past(layer, attention, part))).collect()
-    }
-
-    /// Names of the self-attention's keys and values as `step` gives them, in the order of [`Self::past_names`].
-    pub fn present_names(&self) -> Vec<String> {
-        (0..self.layers).flat_map(|layer| [KEY, VALUE].map(|part| format!("present.{layer}.{SELF}.{part}"))).collect()
-    }
-}
-
-fn past(layer: usize, attention: &str, part: &str) -> String {
-    format!("past_key_values.{layer}.{attention}.{part}")
-}
-
-/// Heads and values a head, from the first input of keys.
-fn heads_and_width(step: &Graph) -> Result<(usize, usize)> {
-    let name = past(0, SELF, KEY);
-    let expected = "f32 [any, heads, any, width] with heads and width fixed";
-    let Some(input) = step.inputs().iter().find(|input| input.name() == name) else {
-        return Err(
-            step.error(format!("input '{name}': expected {expected}, found no such input; it is not a Moonshine step graph"))
-        );
-    };
-    let shape = match input.dtype() {
-        ValueType::Tensor { shape, .. } => &shape[..],
-        _ => &[],
-    };
-    let within = |size: i64, largest: usize| usize::try_from(size).ok().filter(|size| (1..=largest).contains(size));
-    let found = match shape {
-        [_, heads, _, width] => within(*heads, LARGEST[1]).zip(within(*width, LARGEST[2])),
-        _ => None,
-    };
-    found.ok_or_else(|| step.error(format!("input '{name}': expected {expected}, found {}", input.dtype())))
-}
-
-/// What one graph gives is what another takes; where both say how wide that is, they must agree.
-fn agree((giver, output): (&Graph, &str), (taker, input): (&Graph, &str)) -> Result<()> {
-    match (fixed(giver.outputs(), output), fixed(taker.inputs(), input)) {
-        (Some(given), Some(taken)) if given != taken => {
-            let message = format!("input '{input}': expected {given} values a frame, as {} gives, found {taken}", giver.name());
-            Err(taker.error(message))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The last dimension of the value called `name`, where its graph fixes it.
-fn fixed(values: &[Outlet], name: &str) -> Option<i64> {
-    let value = values.iter().find(|value| value.name() == name)?;
-    let ValueType::Tensor { shape, .. } = value.dtype() else { return None };
-    shape.last().copied().filter(|size| *size >= 0)
+/// Holds the graphs against what they must be, and the encoder's states against what `cross_kv` takes.
+///
+/// # Errors
+/// `Model` for the first input or output that does not fit.
+pub(super) fn check(stem: &Graph, encoder: &Graph, cross_kv: &Graph) -> Result<()> {
+    let convolved = Port::f32(CONVOLVED, [Is(1), Any, Any]);
+    let of_slices = |name| Port::f32(name, [Is(1), Any]);
+    stem.expect(&[Port::f32(AUDIO, [Is(1), Any])], &[convolved.clone(), of_slices(MEANS), of_slices(SQUARES)])?;
+    let statistics = [Port::f32(MEAN, [Is(1)]), Port::f32(VARIANCE, [Is(1)])];
+    encoder.expect(&[&[convolved], &statistics[..]].concat(), &[Port::f32(ENCODED, [Is(1), Any, Any])])?;
+    agree((stem, CONVOLVED), (encoder, CONVOLVED))?;
+    agree((encoder, ENCODED), (cross_kv, STATES))
 }

@@ -6,10 +6,7 @@
 //! is verified in one step instead of read again; and of audio that was heard before, `stem` hears only what is new. Where several
 //! pieces of audio are at hand, `step` takes a token of each (`together.rs`).
 
-mod decoder;
-mod guess;
 mod layout;
-mod reading;
 mod stem;
 mod together;
 
@@ -18,15 +15,14 @@ use std::sync::Arc;
 use ort::value::{DynValue, Tensor};
 use serde::Deserialize;
 
-use self::decoder::Decoder;
-use self::guess::Guess;
-use self::layout::{CONVOLVED, ENCODED, Layout, MEAN, VARIANCE};
-use self::reading::{Reading, usable};
+use self::layout::{CONVOLVED, ENCODED, MEAN, VARIANCE};
 pub use self::stem::STEP_SAMPLES;
 use self::stem::Stem;
+use super::decoder::layout::Layout;
+use super::decoder::{Decoder, Greedy, Reading};
 use super::{ReadingTime, Transcriber};
 use crate::decode::alignment::{Attention, FRAME_SAMPLES, WordTimes};
-use crate::decode::greedy::Choice;
+use crate::decode::greedy;
 use crate::decode::tokenizer::Tokenizer;
 use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
@@ -50,10 +46,6 @@ struct Silence {
 /// docs/latency.md has what it brings.
 const SILENCE: Silence = Silence { before_frames: 21, after_samples: 4_000 };
 const NO_SILENCE: Silence = Silence { before_frames: 0, after_samples: 0 };
-
-/// Tokens in one step. Logits of a token are 128 KiB, and their product in integers takes nine times that, so a long draft is
-/// verified in pieces; a piece costs about as much as a token.
-const VERIFIED_AT_ONCE: usize = 16;
 
 /// The `[moonshine]` section of the manifest.
 #[derive(Clone, Debug, Deserialize)]
@@ -103,7 +95,8 @@ impl Moonshine {
         let cross_kv = super::graph(model, "cross_kv", settings)?;
         let step = super::graph(model, "step", settings)?;
         let heads = parameters.word_times.as_ref().map(|word_times| word_times.heads.len());
-        let layout = Layout::of(&stem, &encoder, &cross_kv, &step, parameters.vocabulary, heads)?;
+        layout::check(&stem, &encoder, &cross_kv)?;
+        let layout = Layout::of(&cross_kv, &step, parameters.vocabulary, heads)?;
         let stem = Stem::new(stem)?;
         let encoder = BoundGraph::new(encoder, vec![(ENCODED.to_owned(), Memory::Device)])?;
         let decoder = Decoder::new(cross_kv, step, layout)?;
@@ -172,36 +165,8 @@ impl Moonshine {
     /// Greedy decoding, at most `limit` tokens, without the rounds of a loop; and where in the audio each token looked.
     fn decode(&mut self, prior: Prior<'_>, limit: usize) -> Result<(Reading, Attention)> {
         let Parameters { start_token, end_token, vocabulary, .. } = self.parameters;
-        let mut reading = Reading::new(end_token, limit);
-        let mut attention = Attention::default();
-        let mut guess = Guess::new(prior, |guess| usable(guess, vocabulary, end_token, limit));
-        let mut tokens = Vec::with_capacity(VERIFIED_AT_ONCE);
-        let mut next = start_token;
-        let mut read = 0;
-        loop {
-            tokens.clear();
-            tokens.push(next);
-            tokens.extend_from_slice(guess.ahead(VERIFIED_AT_ONCE - 1));
-            let rows = self.decoder.step(&tokens)?;
-            // A row counts as long as all tokens before it are those that were chosen.
-            let mut row = 0;
-            next = loop {
-                let choice = match guess.given() {
-                    Some(token) => Choice { token, probability: 1.0 },
-                    None => rows.choice(0, row).ok_or_else(|| no_finite_logit(&self.name))?,
-                };
-                rows.looked(0, row, &mut attention);
-                if !reading.take(choice) {
-                    return Ok((reading, attention));
-                }
-                row += 1;
-                if !guess.take(choice.token) || row == tokens.len() {
-                    break choice.token;
-                }
-            };
-            read += row;
-            self.decoder.keep(read)?;
-        }
+        let greedy = Greedy { name: &self.name, opening: &[start_token], end_token, vocabulary, limit };
+        self.decoder.greedy(&greedy, prior, &mut |_| (), &mut |logits, _| greedy::choose(logits))
     }
 
     /// The words of what was read in `audio`, of which the first `given` tokens were given.
@@ -214,10 +179,6 @@ impl Moonshine {
         self.time.align = self.time.align + watch.lap();
         hypothesis
     }
-}
-
-fn no_finite_logit(model: &str) -> Error {
-    Error::new(ErrorKind::Model, format!("{model}: gave no finite logit"))
 }
 
 impl Transcriber for Moonshine {

@@ -1,16 +1,23 @@
-//! The decoder of one piece of audio, or of several side by side: the graphs `cross_kv` and `step` with the keys and values between.
+//! The decoder that the families share: the graphs `cross_kv` and `step` with the keys and values between.
 //!
-//! In: the encoder's states, then tokens, as many for each piece. Out: [`Rows`], what follows each token and where in the audio it
-//! looked. A step reads its weights once, for however many pieces. Keys and values stay in the memory of the device, bound from one
-//! step to the next; only a cut takes them through the host.
+//! In: the encoder's states, then tokens, as many for each line. Out: [`Rows`], what follows each token and where in the audio it
+//! looked. There is a line of tokens for each of several pieces of audio, or several lines on one piece. A step reads its weights once,
+//! for however many lines. Keys and values stay in the memory of the device, bound from one step to the next; only a cut takes them
+//! through the host.
+
+mod greedy;
+mod guess;
+pub(super) mod layout;
+mod reading;
 
 use ort::memory::AllocationDevice;
 use ort::value::{DynTensorRef, DynValue, Tensor};
 
-use super::layout::{ATTENTION, CROSS, LOGITS, Layout, MASK, SELF, STATES, TOKENS};
+pub(super) use self::greedy::Greedy;
+use self::layout::{ATTENTION, CROSS, LOGITS, Layout, MASK, SELF, STATES, TOKENS};
+pub(super) use self::reading::Reading;
 use crate::decode::alignment::Attention;
-use crate::decode::greedy::{self, Choice};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{BoundGraph, Graph, GraphSettings, Memory, failed_run};
 
 /// `cross_kv` and `step`, bound to each other.
@@ -21,9 +28,11 @@ pub(super) struct Decoder {
     layout: Layout,
     self_names: Vec<String>,
     cross_names: Vec<String>,
-    /// Keys and values of the tokens so far, [pieces, heads, length, width] each, in the order of `self_names`.
+    /// Keys and values of the tokens so far, [lines, heads, length, width] each, in the order of `self_names`.
     past: Vec<DynValue>,
-    /// Tokens so far of each piece, the start token included.
+    /// Lines of tokens: one for each piece, or any number on one piece.
+    lines: usize,
+    /// Tokens so far of each line, the start token included.
     length: usize,
     /// Keys and values of the audio, [pieces, heads, frames of the longest, width] each, in the order of `cross_names`.
     cross: Vec<DynValue>,
@@ -36,7 +45,7 @@ pub(super) struct Decoder {
 pub(super) struct Rows {
     logits: DynValue,
     attention: Option<DynValue>,
-    /// Tokens of each piece.
+    /// Tokens of each line.
     tokens: usize,
     /// Frames of each piece.
     frames: Vec<usize>,
@@ -60,6 +69,7 @@ impl Decoder {
             self_names: layout.past_names(SELF),
             cross_names,
             past: Vec::new(),
+            lines: 0,
             length: 0,
             cross: Vec::new(),
             frames: Vec::new(),
@@ -98,21 +108,30 @@ impl Decoder {
                 Err(values) => beside(&values)?,
             });
         }
-        let Layout { heads, width, .. } = self.layout;
-        let nothing = || self.host_tensor(vec![self.frames.len(), heads, 0, width], Vec::new());
-        self.past = self.self_names.iter().map(|_| nothing()).collect::<Result<_>>()?;
+        self.again()?;
         self.give_audio()
     }
 
-    /// Reads on by `tokens`, as many of each piece, one piece after the other.
+    /// Begins anew on the same audio, with no token.
+    ///
+    /// # Errors
+    /// `Model` with what ONNX Runtime says.
+    pub fn again(&mut self) -> Result<()> {
+        let Layout { heads, width, .. } = self.layout;
+        (self.lines, self.length) = (self.frames.len(), 0);
+        let nothing = || self.host_tensor(vec![self.lines, heads, 0, width], Vec::new());
+        self.past = self.self_names.iter().map(|_| nothing()).collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// Reads on by `tokens`, as many of each line, one line after the other.
     ///
     /// # Errors
     /// `Model` with what ONNX Runtime says, or when an output has another shape than it must.
     pub fn step(&mut self, tokens: &[u32]) -> Result<Rows> {
-        let pieces = self.frames.len();
-        let count = tokens.len() / pieces.max(1);
+        let count = tokens.len() / self.lines.max(1);
         let ids: Vec<i64> = tokens.iter().copied().map(i64::from).collect();
-        let ids = Tensor::from_array(([pieces, count], ids)).map_err(|error| failed_run(self.step.graph().name(), &error))?;
+        let ids = Tensor::from_array(([self.lines, count], ids)).map_err(|error| failed_run(self.step.graph().name(), &error))?;
         self.step.give(TOKENS, &ids)?;
         for (name, value) in self.self_names.iter().zip(&self.past) {
             self.step.give(name, value)?;
@@ -122,27 +141,44 @@ impl Decoder {
         self.past = outputs.split_off(1);
         self.length += count;
         let logits = outputs.pop().ok_or_else(|| self.step.graph().error("did not give logits"))?;
-        self.check(LOGITS, &logits, &[Some(pieces), Some(count), Some(self.layout.vocabulary)])?;
+        self.check(LOGITS, &logits, &[Some(self.lines), Some(count), Some(self.layout.vocabulary)])?;
         if let Some(attention) = &attention {
-            self.check(ATTENTION, attention, &[Some(pieces), None, Some(count), Some(self.longest())])?;
+            self.check(ATTENTION, attention, &[Some(self.lines), None, Some(count), Some(self.longest())])?;
         }
-        Ok(Rows { logits, attention, tokens: count, frames: self.frames.clone() })
+        // Lines on one piece look at the same frames.
+        let frames = self.frames.iter().cycle().take(self.lines).copied().collect();
+        Ok(Rows { logits, attention, tokens: count, frames })
     }
 
-    /// Forgets every token but the first `length` of each piece.
+    /// Forgets every token but the first `length` of each line.
     ///
     /// # Errors
     /// `Model` with what ONNX Runtime says.
     pub fn keep(&mut self, length: usize) -> Result<()> {
         if length < self.length {
-            let every: Vec<usize> = (0..self.frames.len()).collect();
+            let every: Vec<usize> = (0..self.lines).collect();
             self.past = self.cut(&self.past, &every, (self.length, length))?;
             self.length = length;
         }
         Ok(())
     }
 
-    /// Forgets every piece but `pieces`, which are then numbered in their order from 0.
+    /// Goes on with lines on one piece of audio: line k of those that follow is line `from[k]` of those that were.
+    ///
+    /// # Errors
+    /// `Model` with what ONNX Runtime says, where there are several pieces, or no such line.
+    pub fn keep_lines(&mut self, from: &[usize]) -> Result<()> {
+        if self.frames.len() != 1 || from.iter().any(|line| *line >= self.lines) {
+            return Err(self.step.graph().error(format!("lines {from:?} of {} on {} pieces", self.lines, self.frames.len())));
+        }
+        if !from.iter().copied().eq(0..self.lines) {
+            self.past = self.cut(&self.past, from, (self.length, self.length))?;
+            self.lines = from.len();
+        }
+        Ok(())
+    }
+
+    /// Forgets every piece but `pieces`, each with its line, which are then numbered in their order from 0.
     ///
     /// # Errors
     /// `Model` with what ONNX Runtime says.
@@ -150,6 +186,7 @@ impl Decoder {
         let longest = self.longest();
         self.past = self.cut(&self.past, pieces, (self.length, self.length))?;
         self.frames = pieces.iter().filter_map(|piece| self.frames.get(*piece)).copied().collect();
+        self.lines = self.frames.len();
         self.cross = self.cut(&self.cross, pieces, (longest, self.longest()))?;
         self.give_audio()
     }
@@ -159,7 +196,7 @@ impl Decoder {
         self.cross_kv.release();
         self.step.release();
         self.past.clear();
-        self.length = 0;
+        (self.lines, self.length) = (0, 0);
         self.cross.clear();
         self.frames.clear();
     }
@@ -250,23 +287,28 @@ impl Decoder {
 }
 
 impl Rows {
-    /// The likeliest token after token `row` of `piece` in the step; `None` when no logit is finite or there is no such row.
-    pub fn choice(&self, piece: usize, row: usize) -> Option<Choice> {
-        let (shape, logits) = self.logits.try_extract_tensor::<f32>().ok()?;
+    /// The logits [vocabulary] after token `row` of `line` in the step, to choose from and to change; `None` where there is no such row.
+    pub fn logits(&mut self, line: usize, row: usize) -> Option<&mut [f32]> {
+        let (shape, logits) = self.logits.try_extract_tensor_mut::<f32>().ok()?;
         let vocabulary = usize::try_from(*shape.last()?).ok()?;
-        greedy::choose(logits.chunks_exact(vocabulary.max(1)).nth(piece * self.tokens + row)?)
+        logits.chunks_exact_mut(vocabulary.max(1)).nth(line * self.tokens + row)
     }
 
-    /// Adds to `attention` where in its audio token `row` of `piece` looked.
-    pub fn looked(&self, piece: usize, row: usize, attention: &mut Attention) {
+    /// Adds to `attention` where in its audio token `row` of `line` looked.
+    pub fn looked(&self, line: usize, row: usize, attention: &mut Attention) {
         let weights = self.attention.as_ref().and_then(|weights| weights.try_extract_tensor::<f32>().ok());
-        let (Some((shape, weights)), Some(&own)) = (weights, self.frames.get(piece)) else { return };
+        let (Some((shape, weights)), Some(&own)) = (weights, self.frames.get(line)) else { return };
         let &[_, heads, tokens, frames] = &shape[..] else { return };
         let [heads, tokens, frames] = [heads, tokens, frames].map(|size| usize::try_from(size).unwrap_or(0));
         let mut looked = Vec::with_capacity(heads * own);
-        for head in weights.chunks_exact((tokens * frames).max(1)).skip(piece * heads).take(heads) {
+        for head in weights.chunks_exact((tokens * frames).max(1)).skip(line * heads).take(heads) {
             looked.extend_from_slice(head.get(row * frames..row * frames + own).unwrap_or_default());
         }
         attention.push(&looked, [heads, 1, own], 0);
     }
+}
+
+/// What is said where a row has nothing to choose from.
+pub(super) fn no_finite_logit(model: &str) -> Error {
+    Error::new(ErrorKind::Model, format!("{model}: gave no finite logit"))
 }

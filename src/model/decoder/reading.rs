@@ -8,7 +8,7 @@ use crate::decode::repetition;
 
 /// The tokens taken so far.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(in crate::model) struct Reading {
     tokens: Vec<Choice>,
     ids: Vec<u32>,
     end_token: u32,
@@ -30,9 +30,15 @@ impl Reading {
         self.ids.push(choice.token);
         if let Some(kept) = repetition::loop_end(&self.ids) {
             self.tokens.truncate(kept);
+            self.ids.truncate(kept);
             return false;
         }
         self.tokens.len() < self.limit
+    }
+
+    /// Ids of the tokens read.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
     }
 
     /// The tokens read.
