@@ -93,7 +93,7 @@ impl Rules {
         Self { specials, timestamps: true, latest_first: Some(50) }
     }
 
-    /// Puts what must not come after `sampled`, the tokens since the prompt, to -inf in `logits` [vocabulary]. Nothing is copied.
+    /// Puts what must not come after `sampled`, the tokens since the prompt, to -inf in `logits`, a row of the vocabulary. Nothing is copied.
     pub fn apply(&self, sampled: &[u32], logits: &mut [f32]) {
         let specials = &self.specials;
         if sampled.is_empty() {
