@@ -100,7 +100,7 @@ packages: ## the Debian packages that a build needs, where missing (through sudo
 	$(call say,Debian packages)
 	@$(SETUP) packages
 
-audio-transformer: models torch test-venv ## train, measure and export the Audio Transformer: ../shared/data, 40 minutes of two cores
+audio-transformer: models torch test-venv ## train, measure and export the Audio Transformer: ../shared/data, 45 minutes of two cores
 	$(call say,the Audio Transformer)
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m auricle_export audio-transformer reproduce $(ARGS)
 

@@ -15,7 +15,7 @@ PART = "ten sounds"
 MODEL = "audio-transformer"
 FOLD = "5"
 """Held out when the weights that are shipped were learned: models/audio-transformer/README.md."""
-REFERENCE = 0.8375
+REFERENCE = 0.8875
 """PyTorch on the same clips: `evaluate` of that run."""
 TOP1_AT_LEAST = REFERENCE - 0.5 / 80
 """Not one clip fewer."""

@@ -177,7 +177,7 @@ def shipped() -> tuple[onnx.ModelProto, onnx.ModelProto]:
 
 def test_the_shipped_graphs_are_what_the_exporter_writes_of_their_weights() -> None:
     window, classifier = shipped()
-    weights, shape = graphs.weights_of(window, classifier), CONFIGURATIONS["small"]
+    weights, shape = graphs.weights_of(window, classifier), CONFIGURATIONS["large"]
     for written, standing in ((graphs.window(weights, shape), window), (graphs.classifier(weights, shape), classifier)):
         assert written.SerializeToString(deterministic=True) == standing.SerializeToString(deterministic=True)
     models = {"window": window, "classifier": classifier, "whole": graphs.whole(weights, shape)}
@@ -186,7 +186,7 @@ def test_the_shipped_graphs_are_what_the_exporter_writes_of_their_weights() -> N
 
 
 def test_the_vector_holds_the_shipped_models_scores() -> None:
-    weights, shape = graphs.weights_of(*shipped()), CONFIGURATIONS["small"]
+    weights, shape = graphs.weights_of(*shipped()), CONFIGURATIONS["large"]
     vector = json.loads((ROOT / "tests/data/audio_transformer.json").read_text())
     for case in vector["cases"]:
         samples = np.array(case["samples"], np.float32)

@@ -1,5 +1,6 @@
 """Training goes on where it was stopped, learns, and is refused where a run cannot be gone on with. Needs PyTorch."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -64,6 +65,9 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     collection: clips.Collection, parts: list[pool.Pool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "CHECKPOINT_EVERY", 3)
+    monkeypatch.setattr(train, "CURVE_EVERY", 1)
+    clock = itertools.count(0.0, 60.0)
+    monkeypatch.setattr(train.time, "process_time", lambda: next(clock))
     whole = learn(collection, parts, tmp_path / "whole")
     step = train._Learner.step
 
@@ -80,6 +84,10 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     assert sorted(parted.weights) == sorted(whole.weights)
     assert all(np.array_equal(parted.weights[name], whole.weights[name]) for name in whole.weights)
     assert not np.array_equal(whole.weights["classifier.head.bias"], np.zeros(2))
+    assert parted.minutes == whole.minutes == 2.0
+    steps, errors = evaluate.curve(parted.folder / "curve.tsv")
+    assert steps.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert errors.tolist() == evaluate.curve(whole.folder / "curve.tsv")[1].tolist()
 
 
 @pytest.mark.parametrize("settings", [{"loss": "huber"}, {"configuration": "multi-scale", "causal": True}])

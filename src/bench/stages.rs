@@ -10,12 +10,12 @@ use super::model::resident_mib;
 use super::reading_stages;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::{Features, FrontEnd};
-use crate::model::Tagger;
 use crate::model::audio_transformer::AudioTransformer;
 use crate::model::moonshine::Moonshine;
 use crate::model::silero::{Silero, SileroState, WINDOW};
 use crate::model::whisper::Whisper;
 use crate::model::yamnet::Yamnet;
+use crate::model::{ReadingOptions, Tagger};
 use crate::runtime::GraphSettings;
 use crate::store::{Family, Model};
 use crate::time::{SAMPLE_RATE, SamplePosition, Spent, Stopwatch};
@@ -81,7 +81,7 @@ pub fn prepare(model: &Model, settings: GraphSettings, speech: &[f32], sizes: &S
             (spent, resident, reading_stages::of_moonshine(model, moonshine, settings, speech, sizes)?)
         }
         Family::Whisper => {
-            let whisper = Whisper::load(model, settings)?;
+            let whisper = Whisper::load(model, settings, &ReadingOptions::default())?;
             let (spent, resident) = loaded();
             (spent, resident, reading_stages::of_whisper(model, whisper, settings, speech, sizes)?)
         }

@@ -84,7 +84,8 @@ fn reading(arguments: &Transcribe) -> Result<Reading> {
         channel: captions.channel.channel,
         speech: captions.segment.within(speech::Settings {
             partials: arguments.partials,
-            batch: if arguments.partials { 1 } else { BATCH },
+            windows: arguments.windows,
+            batch: if arguments.partials || arguments.windows { 1 } else { BATCH },
             ..Default::default()
         }),
         sound: captions.sound.settings(),

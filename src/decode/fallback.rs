@@ -90,7 +90,7 @@ impl Fallback {
         }
     }
 
-    /// Reads until a reading has not failed or there are no more temperatures. A language that the task leaves open is heard once.
+    /// Reads until a reading has not failed or there are no more temperatures. A language that is left open is heard once.
     ///
     /// # Errors
     /// `InvalidInput` for no temperature or too many; [`reading::read`]'s.

@@ -9,7 +9,7 @@ pub const MOST_LINES: usize = 32;
 
 /// A decoder that goes on with lines of text side by side, all on the same audio.
 pub trait Lines {
-    /// Begins anew with one line that reads `prompt`; gives the logits [vocabulary] after each of the places `rows` of it.
+    /// Begins anew with one line that reads `prompt`; gives the logits `[vocabulary]` after each of the places `rows` of it.
     ///
     /// # Errors
     /// Those of the model.

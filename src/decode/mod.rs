@@ -12,6 +12,7 @@ pub mod greedy;
 pub mod hypothesis;
 pub mod language;
 pub mod lines;
+pub mod look_back;
 pub mod prompt;
 pub mod pursuit;
 pub mod reading;

@@ -80,3 +80,54 @@ impl Prompt {
 pub(super) fn last(tokens: &[u32], count: usize) -> &[u32] {
     &tokens[tokens.len().saturating_sub(count)..]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::rules::Specials;
+
+    fn rules(languages: &[u32]) -> Rules {
+        let specials = Specials {
+            vocabulary: 200,
+            end: 100,
+            start: 101,
+            languages: languages.to_vec(),
+            translate: 104,
+            transcribe: 105,
+            previous: 106,
+            no_speech: 107,
+            no_timestamps: 108,
+            first_timestamp: 109,
+            ..Specials::default()
+        };
+        Rules::new(specials)
+    }
+
+    #[test]
+    fn what_was_said_before_is_cut_and_the_task_follows() {
+        let said: Vec<u32> = (0..30).collect();
+        let task = Task { language: Some(103), translate: true, previous: &said, prefix: &[1, 2, 3] };
+        let prompt = Prompt::new(&rules(&[102, 103]), &task, 20, 8).unwrap();
+        assert_eq!(prompt.tokens, [106, 21, 22, 23, 24, 25, 26, 27, 28, 29, 101, 103, 104, 2, 3]);
+        assert_eq!(prompt.start, 10);
+        let text_only = Rules { timestamps: false, ..rules(&[]) };
+        let prompt = Prompt::new(&text_only, &Task::default(), 20, 10).unwrap();
+        assert_eq!((prompt.tokens, prompt.start), (vec![101, 108], 0));
+    }
+
+    #[test]
+    fn foreign_languages_and_what_does_not_fit_are_refused() {
+        let long = [1; 20];
+        let cases = [
+            (rules(&[102]), Task { language: Some(103), ..Task::default() }, "token 103 is no language"),
+            (rules(&[]), Task { language: Some(102), ..Task::default() }, "which knows 0"),
+            (rules(&[102]), Task::default(), "name the one that is spoken"),
+            (rules(&[]), Task { prefix: &long, ..Task::default() }, "21 tokens, the decoder's context 20"),
+        ];
+        for (rules, task, expected) in cases {
+            let error = Prompt::new(&rules, &task, 20, 10).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.message().contains(expected), "{error}");
+        }
+    }
+}

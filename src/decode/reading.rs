@@ -152,7 +152,7 @@ pub fn read<L: Lines + ?Sized>(
     };
     let prompt = Prompt::new(rules, &Task { language, ..*task }, limits.context, limits.longest)?;
     // As in the reference, the last token sampled may lie one past the context: it is never fed back.
-    let room = limits.longest.min(limits.context + 1 - prompt.tokens.len());
+    let room = limits.longest.min((limits.context - prompt.tokens.len()).saturating_add(1));
 
     let last = prompt.tokens.len() - 1;
     let rows = [prompt.start, last];
@@ -202,4 +202,108 @@ fn best(lines: &[Line], length_penalty: Option<f32>) -> usize {
         }
     }
     best.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::rules::Specials;
+
+    /// Gives the same rows again and again, and notes how long its lines grow.
+    struct Same {
+        row: Vec<f32>,
+        length: usize,
+    }
+
+    impl Lines for Same {
+        fn begin(&mut self, prompt: &[u32], rows: &[usize]) -> Result<Vec<Vec<f32>>> {
+            self.length = prompt.len();
+            Ok(vec![self.row.clone(); rows.len()])
+        }
+
+        fn step(&mut self, from: &[usize], _tokens: &[u32]) -> Result<Vec<f32>> {
+            self.length += 1;
+            Ok(self.row.repeat(from.len()))
+        }
+    }
+
+    /// Text 0 to 3, end 4, start 5, ..., times from 11.
+    fn rules() -> Rules {
+        let specials = Specials {
+            vocabulary: 15,
+            end: 4,
+            start: 5,
+            translate: 6,
+            transcribe: 7,
+            previous: 8,
+            no_speech: 9,
+            no_timestamps: 10,
+            first_timestamp: 11,
+            suppress_first: vec![4],
+            ..Specials::default()
+        };
+        specials.check().unwrap();
+        Rules { timestamps: false, ..Rules::new(specials) }
+    }
+
+    fn searches() -> [Search; 3] {
+        let sampling = Sampling::at(1.0);
+        [Search::greedy(), Search::Beam(Beam::of(3)), Search::Sample { sampling, best_of: 3, seed: 1 }]
+    }
+
+    fn read_same(row: Vec<f32>, limits: Limits, search: &Search) -> (Result<Reading>, usize) {
+        let mut lines = Same { row, length: 0 };
+        let reading = read(&mut lines, &rules(), &Task::default(), &limits, search, &|tokens| format!("{tokens:?}"));
+        (reading, lines.length)
+    }
+
+    #[test]
+    fn text_without_an_end_stops_at_the_longest_and_at_the_context() {
+        let mut row = vec![0.0; 15];
+        row[4] = f32::NEG_INFINITY;
+        for search in searches() {
+            let (reading, length) = read_same(row.clone(), Limits { longest: 6, ..Limits::of(40) }, &search);
+            assert_eq!((reading.unwrap().tokens.len(), length), (6, 2 + 5), "{search:?}");
+            let (reading, length) = read_same(row.clone(), Limits { longest: 99, ..Limits::of(8) }, &search);
+            assert_eq!((reading.unwrap().tokens.len(), length), (7, 8), "{search:?}");
+        }
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_or_too_few_are_errors() {
+        for search in searches() {
+            for row in [vec![f32::NAN; 15], vec![f32::NEG_INFINITY; 15], vec![f32::INFINITY; 15], vec![0.0; 3], Vec::new()] {
+                let (reading, _) = read_same(row.clone(), Limits::of(40), &search);
+                assert_eq!(reading.unwrap_err().kind(), ErrorKind::Model, "{row:?} {search:?}");
+            }
+            // One number among them is read again and again; a beam goes on with the lines there are.
+            let mut row = vec![f32::NAN; 15];
+            (row[2], row[3]) = (1.0, f32::INFINITY);
+            let (reading, _) = read_same(row, Limits::of(10), &search);
+            let reading = reading.unwrap();
+            assert!(reading.tokens.len() == 5 && reading.tokens.iter().all(|choice| choice.token == 2), "{reading:?}");
+            assert!(reading.log_probability.abs() < 1e-4 && reading.no_speech == 0.0);
+            assert_eq!(reading.text, "[2, 2, 2, 2, 2]");
+        }
+    }
+
+    #[test]
+    fn figures_out_of_range_are_refused() {
+        let sampled = |best_of| Search::Sample { sampling: Sampling::default(), best_of, seed: 0 };
+        let beam = |lines, patience| Search::Beam(Beam { lines, patience });
+        for search in [sampled(0), sampled(33), beam(0, 1.0), beam(33, 1.0), beam(5, f32::NAN), beam(1, 0.5)] {
+            let (reading, length) = read_same(vec![0.0; 15], Limits::of(40), &search);
+            assert_eq!((reading.unwrap_err().kind(), length), (ErrorKind::InvalidInput, 0), "{search:?}");
+        }
+        let limits = [
+            Limits { longest: 0, ..Limits::of(40) },
+            Limits { length_penalty: Some(1.5), ..Limits::of(40) },
+            Limits { length_penalty: Some(f32::NAN), ..Limits::of(40) },
+            Limits::of(1),
+        ];
+        for limits in limits {
+            let (reading, _) = read_same(vec![0.0; 15], limits, &Search::greedy());
+            assert_eq!(reading.unwrap_err().kind(), ErrorKind::InvalidInput, "{limits:?}");
+        }
+    }
 }

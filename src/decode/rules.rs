@@ -93,7 +93,7 @@ impl Rules {
         Self { specials, timestamps: true, latest_first: Some(50) }
     }
 
-    /// Puts what must not come after `sampled`, the tokens since the prompt, to -inf in `logits` [vocabulary]. Nothing is copied.
+    /// Puts what must not come after `sampled`, the tokens since the prompt, to -inf in `logits`, a row of the vocabulary. Nothing is copied.
     pub fn apply(&self, sampled: &[u32], logits: &mut [f32]) {
         let specials = &self.specials;
         if sampled.is_empty() {
@@ -155,5 +155,75 @@ fn forbid_each(logits: &mut [f32], tokens: &[u32]) {
         if let Some(logit) = logits.get_mut(token as usize) {
             *logit = f32::NEG_INFINITY;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text 0 to 3, end 4, no timestamps 5, times 6 to 11.
+    fn rules() -> Rules {
+        let specials = Specials {
+            vocabulary: 12,
+            end: 4,
+            no_timestamps: 5,
+            first_timestamp: 6,
+            suppress: vec![1, 99],
+            suppress_first: vec![0, 4],
+            ..Specials::default()
+        };
+        Rules { latest_first: Some(2), ..Rules::new(specials) }
+    }
+
+    fn allowed(rules: &Rules, sampled: &[u32], logits: &[f32]) -> Vec<usize> {
+        let mut logits = logits.to_vec();
+        rules.apply(sampled, &mut logits);
+        (0..logits.len()).filter(|&token| logits[token] > f32::NEG_INFINITY).collect()
+    }
+
+    #[test]
+    fn times_come_in_pairs_and_never_go_back() {
+        let mut logits = [-5.0; 12];
+        logits[..5].fill(5.0);
+        let rules = rules();
+        assert_eq!(allowed(&rules, &[], &logits), [6, 7, 8], "a time first, and an early one");
+        assert_eq!(allowed(&rules, &[7], &logits), [0, 2, 3, 4], "then text");
+        assert_eq!(allowed(&rules, &[7, 2], &logits), [0, 2, 3, 4, 8, 9, 10, 11], "later than the last");
+        assert_eq!(allowed(&rules, &[7, 2, 9], &[0.0; 12]), [9, 10, 11], "its pair; all times together outweigh the end");
+        logits[4] = 50.0;
+        assert_eq!(allowed(&rules, &[7, 2, 9], &logits), [4, 9, 10, 11], "or the end");
+        assert_eq!(allowed(&rules, &[7, 2, 9, 9], &logits), [0, 2, 3, 4]);
+        assert_eq!(allowed(&rules, &[7, 2, 11, 11, 2], &logits), [0, 2, 3, 4], "there is no later one");
+    }
+
+    #[test]
+    fn without_timestamps_only_the_lists_hold() {
+        let rules = Rules { timestamps: false, ..rules() };
+        assert_eq!(allowed(&rules, &[], &[0.0; 12]), [2, 3, 5, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(allowed(&rules, &[2], &[0.0; 12]), [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    }
+
+    #[test]
+    fn rows_of_any_length_and_any_numbers_do_no_harm() {
+        for rules in [rules(), Rules { latest_first: Some(u32::MAX), ..rules() }] {
+            for length in 0..14 {
+                for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
+                    for sampled in [&[][..], &[u32::MAX], &[2, u32::MAX], &[11, 2]] {
+                        rules.apply(sampled, &mut vec![value; length]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_outside_the_vocabulary_are_named() {
+        let error = rules().specials.check().unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Corrupt, "suppress = 99 is outside the vocabulary of 12"));
+        let mut specials = Specials { suppress: Vec::new(), ..rules().specials };
+        assert_eq!(specials.check(), Ok(()));
+        specials.end = 6;
+        assert!(specials.check().unwrap_err().message().contains("end_token = 6 is not below"));
     }
 }

@@ -148,7 +148,7 @@ pub(super) fn sample<L: Lines + ?Sized>(
     for sampled in 0..room {
         let mut next = Vec::with_capacity(going.len());
         for (line, row) in going {
-            let row_logits = logits.chunks_exact(specials.vocabulary).nth(row).unwrap_or(&[]);
+            let row_logits = logits.chunks_exact(specials.vocabulary.max(1)).nth(row).unwrap_or(&[]);
             let choice = samplers[line].choose(row_logits).ok_or_else(|| stuck(sampled))?;
             if !found[line].push(choice, specials.end) {
                 next.push((line, row, choice.token));
@@ -166,4 +166,60 @@ pub(super) fn sample<L: Lines + ?Sized>(
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(sampling: Sampling, logits: &[f32]) -> Vec<u32> {
+        let mut sampler = Sampler::new(sampling, 3).unwrap();
+        (0..2_000).map(|_| sampler.choose(logits).unwrap().token).collect()
+    }
+
+    #[test]
+    fn only_the_likeliest_come_into_question() {
+        // Probabilities .5, .25, .125, .125.
+        let logits = [0.125_f32.ln(), 0.5_f32.ln(), f32::NAN, 0.25_f32.ln(), f32::INFINITY, 0.125_f32.ln()];
+        let share = |tokens: &[u32], token| tokens.iter().filter(|&&other| other == token).count() as f32 / tokens.len() as f32;
+        let all = drawn(Sampling::at(1.0), &logits);
+        let two = drawn(Sampling { top_k: Some(2), ..Sampling::at(1.0) }, &logits);
+        let nucleus = drawn(Sampling { top_p: 0.7, ..Sampling::at(1.0) }, &logits);
+        assert!((share(&all, 1) - 0.5).abs() < 0.05 && (share(&all, 5) - 0.125).abs() < 0.04);
+        for tokens in [&two, &nucleus] {
+            assert!((share(tokens, 1) - 2.0 / 3.0).abs() < 0.05, "{}", share(tokens, 1));
+            assert!(tokens.iter().all(|token| [1, 3].contains(token)));
+        }
+        assert_eq!(all, drawn(Sampling::at(1.0), &logits), "the same seed gives the same tokens");
+        assert!(drawn(Sampling { top_p: 1e-6, ..Sampling::at(10.0) }, &logits).iter().all(|&token| token == 1));
+        assert!(drawn(Sampling::at(0.01), &logits).iter().all(|&token| token == 1));
+    }
+
+    #[test]
+    fn the_probability_is_that_without_temperature() {
+        let logits = [1.0, 2.0, f32::NEG_INFINITY];
+        let choice = Sampler::new(Sampling::at(0.001), 1).unwrap().choose(&logits).unwrap();
+        assert_eq!(choice.token, 1);
+        assert!((choice.probability - 1.0 / (1.0 + (-1.0_f32).exp())).abs() < 1e-5);
+    }
+
+    #[test]
+    fn figures_out_of_range_are_named_and_nothing_is_drawn_from_nothing() {
+        let wrong = [
+            (Sampling::at(-0.1), "temperature = -0.1"),
+            (Sampling::at(f32::NAN), "temperature = NaN"),
+            (Sampling { top_k: Some(0), ..Sampling::at(1.0) }, "top_k = 0"),
+            (Sampling { top_p: 0.0, ..Sampling::at(1.0) }, "top_p = 0"),
+        ];
+        for (sampling, expected) in wrong {
+            let error = Sampler::new(sampling, 1).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.message().contains(expected), "{error}");
+        }
+        for sampling in [Sampling::at(0.0), Sampling::at(1.0), Sampling { top_k: Some(3), ..Sampling::at(1.0) }] {
+            let mut sampler = Sampler::new(sampling, 1).unwrap();
+            assert_eq!(sampler.choose(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]), None);
+            assert_eq!(sampler.choose(&[]), None);
+        }
+    }
 }

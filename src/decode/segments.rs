@@ -134,3 +134,84 @@ impl Context {
         self.said.drain(..self.said.len().saturating_sub(self.room));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Times from 100; text below 50.
+    fn specials() -> Specials {
+        Specials { vocabulary: 2_000, end: 50, first_timestamp: 100, ..Specials::default() }
+    }
+
+    fn reading(tokens: &[u32], no_speech: f32, average_log_probability: f64) -> Reading {
+        let tokens = tokens.iter().map(|&token| Choice { token, probability: 0.5 }).collect();
+        Reading { tokens, no_speech, average_log_probability, ..Reading::default() }
+    }
+
+    fn cut_of(tokens: &[u32]) -> (Vec<(u64, u64, usize)>, u64) {
+        let spell = |tokens: &[u32]| tokens.iter().map(|&token| if token == 0 { " " } else { "word" }).collect();
+        let cut = cut(&reading(tokens, 0.0, 0.0), 160_000, &Thresholds::default(), &specials(), &spell);
+        let segments = cut.segments.iter().map(|segment| (segment.said.start, segment.said.end, segment.tokens.len()));
+        (segments.collect(), cut.advance)
+    }
+
+    #[test]
+    fn the_next_window_begins_where_this_one_was_understood() {
+        let whole = 160_000;
+        assert_eq!(cut_of(&[100, 1, 2, 110]), (vec![(0, 3_200, 4)], whole), "a single time ends it");
+        assert_eq!(cut_of(&[100, 1, 110, 110]), (vec![(0, 3_200, 3)], 3_200), "a pair ends it");
+        assert_eq!(cut_of(&[100, 1, 110, 115, 2]), (vec![(0, 3_200, 3)], 3_200), "the second segment has no end");
+        assert_eq!(cut_of(&[100, 1, 110, 115, 2, 120]), (vec![(0, 3_200, 3), (4_800, 6_400, 3)], whole));
+        assert_eq!(cut_of(&[1, 2]), (vec![(0, whole, 2)], whole), "no times at all");
+        assert_eq!(cut_of(&[100, 1]), (vec![(0, whole, 2)], whole), "the first time is no end");
+        assert_eq!(cut_of(&[]), (vec![], whole));
+        assert_eq!(cut_of(&[100, 0, 110, 120, 1, 120]), (vec![], whole), "without text, without duration");
+        assert_eq!(cut_of(&[1, 100, 100, 2]), (vec![], whole), "never where this one began");
+        assert_eq!(cut_of(&[1, 110, 110, 2]), (vec![(0, 3_200, 2)], 3_200), "no time before the first word");
+    }
+
+    #[test]
+    fn silence_is_left_out_unless_the_words_are_sure() {
+        let silent = |no_speech, average| {
+            let reading = reading(&[100, 1, 110], no_speech, average);
+            let cut = cut(&reading, 1_600, &Thresholds::default(), &specials(), &|_| "word".to_owned());
+            assert_eq!((cut.segments.is_empty(), cut.advance), (cut.silent, 1_600));
+            cut.silent
+        };
+        assert!(silent(0.7, -1.5) && silent(0.7, -1.0));
+        assert!(!silent(0.7, -0.5) && !silent(0.5, -1.5));
+        let unlimited = Thresholds { no_speech: None, ..Thresholds::default() };
+        assert!(!unlimited.silent(&reading(&[], 1.0, -9.0)));
+    }
+
+    #[test]
+    fn the_next_window_is_told_what_fits_and_nothing_that_was_read_boldly() {
+        let spell = |_: &[u32]| "word".to_owned();
+        let cut_of = |reading: &Reading| cut(reading, 160_000, &Thresholds::default(), &specials(), &spell);
+        let sure = reading(&[100, 1, 2, 110], 0.0, 0.0);
+        let bold = Reading { temperature: 0.6, ..sure.clone() };
+        let quiet = reading(&[100, 9, 110], 0.9, -2.0);
+
+        let mut context = Context::new(&[7, 8], false, true, 14);
+        assert_eq!(context.previous(), [7, 8]);
+        context.push(&quiet, &cut_of(&quiet));
+        assert_eq!(context.previous(), [7, 8]);
+        context.push(&sure, &cut_of(&sure));
+        assert_eq!(context.previous(), [7, 8, 100, 1, 2, 110]);
+        context.push(&sure, &cut_of(&sure));
+        assert_eq!(context.previous(), [2, 110, 100, 1, 2, 110], "half of 14 less one");
+        context.push(&bold, &cut_of(&bold));
+        assert_eq!(context.previous(), [0_u32; 0]);
+
+        let mut carried = Context::new(&[7, 8], true, true, 14);
+        carried.push(&sure, &cut_of(&sure));
+        carried.push(&sure, &cut_of(&sure));
+        assert_eq!(carried.previous(), [7, 8, 100, 1, 2, 110]);
+        carried.push(&bold, &cut_of(&bold));
+        assert_eq!(carried.previous(), [7, 8]);
+        let mut alone = Context::new(&[], false, false, 14);
+        alone.push(&sure, &cut_of(&sure));
+        assert_eq!(alone.previous(), [0_u32; 0]);
+    }
+}

@@ -1,9 +1,11 @@
 //! Where in the audio each word was said, as Whisper's authors find it: dynamic time warping of the attention of chosen heads.
 //!
-//! In: [`Attention`], the bytes of each token, the audio's length. Out: a [`Span`] of samples for each word. Attention over the frames
+//! In: [`Attention`], the audio's length, the bytes of each token. Out: a [`Span`] of samples for each word. Attention over the frames
 //! that are audio is made comparable from token to token (mean 0, deviation 1 at each frame), smoothed by a median over seven frames and
 //! averaged over heads; the cheapest path through tokens and frames tells when each token begins (`whisper/timing.py` of
 //! openai-whisper, `find_alignment`).
+
+use std::ops::Range;
 
 use serde::Deserialize;
 
@@ -36,28 +38,36 @@ impl TimeWarp {
         Err(Error::new(ErrorKind::Corrupt, message))
     }
 
-    /// Where each word that `pieces`, the bytes of the tokens read, spell was said in `samples` of audio with a frame every
-    /// `frame_samples`: one span for each of [`words`], in order and apart. Empty where `attention` is of other heads or of fewer tokens.
+    /// Where each of so many tokens begins and the last ends, in `samples` of audio with a frame every `frame_samples`: a place more than
+    /// there are tokens, in order. Empty where `attention` is of other heads or of fewer tokens.
     ///
     /// Takes time and memory in proportion to tokens times frames.
-    pub fn spans(&self, attention: &Attention, pieces: &[&[u8]], samples: usize, frame_samples: usize) -> Vec<Span> {
-        let words = words(pieces);
+    pub fn places(&self, attention: &Attention, tokens: usize, samples: usize, frame_samples: usize) -> Vec<u64> {
         let frames = (samples / frame_samples.max(1)).min(attention.frames());
         // A row for each token and one for the end, where the reading was not cut.
-        let rows = attention.rows().min(pieces.len() + 1);
-        if words.is_empty() || attention.heads() != self.heads.len() || rows < pieces.len() || frames == 0 {
+        let rows = attention.rows().min(tokens + 1);
+        if tokens == 0 || attention.heads() != self.heads.len() || rows < tokens || frames == 0 {
             return Vec::new();
         }
         let begins = begins(&looks(attention, rows, frames), frames);
         let place = |token: usize| (begins.get(token).copied().unwrap_or(frames) * frame_samples).min(samples) as u64;
-        let span = |word: std::ops::Range<usize>| {
-            let said = said(pieces, word.clone());
-            let first = said.first().copied().unwrap_or(word.start);
-            let last = said.last().copied().unwrap_or(word.start);
-            Span { start: place(first), end: place(last + 1) }
-        };
-        words.into_iter().map(span).collect()
+        (0..=tokens).map(place).collect()
     }
+}
+
+/// Where each word that `pieces`, the bytes of tokens, spell was said: one span for each of [`words`], in order and apart. `places` are
+/// those of the tokens and of the end; without them there are no spans.
+pub fn spans(pieces: &[&[u8]], places: &[u64]) -> Vec<Span> {
+    if places.len() <= pieces.len() {
+        return Vec::new();
+    }
+    let span = |word: Range<usize>| {
+        let said = said(pieces, word.clone());
+        let first = said.first().copied().unwrap_or(word.start);
+        let last = said.last().copied().unwrap_or(word.start);
+        Span { start: places[first], end: places[last + 1] }
+    };
+    words(pieces).into_iter().map(span).collect()
 }
 
 /// How much more than the others each token looked at each frame, [rows, frames].
@@ -167,13 +177,17 @@ mod tests {
         TimeWarp { heads: vec![[0, 0]; heads] }
     }
 
+    fn times(heads: usize, attention: &Attention, pieces: &[&[u8]], samples: usize) -> Vec<Span> {
+        spans(pieces, &warp(heads).places(attention, pieces.len(), samples, 320))
+    }
+
     #[test]
     fn a_diagonal_gives_the_times_it_was_made_of() {
         let looks =
             |from: usize, to: usize| -> Vec<f32> { (0..40).map(|f| if (from..to).contains(&f) { 0.1 } else { 1e-4 }).collect() };
         let rows = vec![looks(0, 12), looks(12, 20), looks(20, 31), looks(31, 40)];
         let pieces = [" one", " two", ","].map(str::as_bytes);
-        let spans = warp(2).spans(&attention(&[rows.clone(), rows]), &pieces, 40 * 320, 320);
+        let spans = times(2, &attention(&[rows.clone(), rows]), &pieces, 40 * 320);
         assert_eq!(spans, [Span { start: 0, end: 12 * 320 }, Span { start: 12 * 320, end: 20 * 320 }], "a comma is not said");
     }
 
@@ -183,7 +197,7 @@ mod tests {
         row[90] = 0.9;
         let rows = vec![row; 3];
         let pieces = [" a", " b"].map(str::as_bytes);
-        let spans = warp(1).spans(&attention(&[rows]), &pieces, 50 * 320 + 7, 320);
+        let spans = times(1, &attention(&[rows]), &pieces, 50 * 320 + 7);
         assert!(spans.iter().all(|span| span.start <= span.end && span.end <= 50 * 320 + 7), "{spans:?}");
     }
 
@@ -205,7 +219,7 @@ mod tests {
             (0..=tokens - tokens.min(round % 2)).for_each(|row| attention.push(&values, [heads, tokens + 1, frames], row));
             let pieces: Vec<&[u8]> = (0..tokens).map(|_| [" la", ",", "la", " ", ""][random(5)].as_bytes()).collect();
             let samples = random(frames * 400);
-            let spans = warp(heads).spans(&attention, &pieces, samples, 320);
+            let spans = times(heads, &attention, &pieces, samples);
             assert!(spans.is_empty() || spans.len() == words(&pieces).len());
             let edges: Vec<u64> = spans.iter().flat_map(|span| [span.start, span.end]).collect();
             assert!(edges.is_sorted() && edges.iter().all(|&edge| edge <= samples as u64), "{spans:?}");

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use crate::decode::alignment::Span;
+use crate::decode::segments::Context;
 use crate::decode::vocabulary::Vocabulary;
 use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
@@ -117,6 +119,10 @@ pub trait Transcriber: Send {
     fn transcribe_all(&mut self, pieces: &[&[f32]]) -> Result<Vec<Hypothesis>> {
         pieces.iter().map(|audio| self.transcribe(audio, Prior::default())).collect()
     }
+    /// The same model where it cuts long recordings itself; `None` where it cannot.
+    fn windows(&mut self) -> Option<&mut dyn Windows> {
+        None
+    }
     /// From now on reads `vocabulary`'s terms where they may have been said, as they are written there; probabilities stay the model's.
     ///
     /// # Errors
@@ -128,4 +134,49 @@ pub trait Transcriber: Send {
     }
     /// What reading has taken since the model was loaded.
     fn reading_time(&self) -> ReadingTime;
+}
+
+/// What a person may ask of a model that reads speech.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadingOptions {
+    /// Code of the language that is spoken, `en`; `None`: heard, where the model knows several.
+    pub language: Option<String>,
+    /// Written in English, whatever is spoken.
+    pub translate: bool,
+    /// What was said before, in words: names, spelling and manner are taken from it.
+    pub prompt: Option<String>,
+    /// Texts that are followed side by side where there is time to search for the likeliest; 0 and 1: one.
+    pub beam: usize,
+}
+
+/// Reads a long recording window by window, each cut into segments by the model's own timestamps.
+pub trait Windows {
+    /// Samples of a window; the last one may be shorter.
+    fn window_samples(&self) -> usize;
+    /// What is known before the first window.
+    fn context(&self) -> Context;
+    /// Reads a window, of which what is past [`window_samples`](Self::window_samples) is not heard. `context` is what was said before it, and
+    /// then what was said until its end.
+    ///
+    /// # Errors
+    /// `Model` when ONNX Runtime fails.
+    fn read_window(&mut self, audio: &[f32], context: &mut Context) -> Result<Window>;
+}
+
+/// What was read of a window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Window {
+    /// In order.
+    pub segments: Vec<WindowSegment>,
+    /// Samples from its beginning to that of the next, 1 at least.
+    pub advance: u64,
+}
+
+/// A part of a window that belongs together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowSegment {
+    /// Where it was said, samples from the window's beginning.
+    pub said: Span,
+    /// What was said; places of words count from there too.
+    pub hypothesis: Hypothesis,
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::decode::vocabulary::Vocabulary;
 use crate::error::Result;
 use crate::event::ModelInUse;
-use crate::model::Label;
+use crate::model::{Label, ReadingOptions};
 use crate::runtime::GraphSettings;
 use crate::store::Places;
 use crate::{sound, speech};
@@ -22,6 +22,8 @@ pub struct EngineSettings {
     pub vad: String,
     /// Name of the model that hears sounds; `None`: no sound events.
     pub sounds: Option<String>,
+    /// What is asked of the model that makes captions.
+    pub reading: ReadingOptions,
     /// File of names and terms that captions are to have as they are written there ([`Vocabulary`]); `None`: none.
     pub vocabulary: Option<PathBuf>,
     /// Provider and threads of the models for captions and sounds.
@@ -36,6 +38,7 @@ impl Default for EngineSettings {
             captions: Some("moonshine-tiny-en".to_owned()),
             vad: "silero-vad".to_owned(),
             sounds: Some("yamnet".to_owned()),
+            reading: ReadingOptions::default(),
             vocabulary: None,
             graph: GraphSettings::default(),
         }
@@ -55,10 +58,11 @@ impl Engines {
     /// # Errors
     /// Those of the store and of ONNX Runtime: a file that is missing or altered, a provider that cannot be had.
     pub fn load(settings: &EngineSettings) -> Result<Arc<Self>> {
-        let EngineSettings { places, vad, graph, .. } = settings;
+        let EngineSettings { places, vad, reading, graph, .. } = settings;
         // What is wrong with it is told before models are loaded.
         let vocabulary = settings.vocabulary.as_deref().map(Vocabulary::read).transpose()?;
-        let mut speech = settings.captions.as_deref().map(|name| speech::Engine::load(places, vad, name, *graph)).transpose()?;
+        let mut speech =
+            settings.captions.as_deref().map(|name| speech::Engine::load(places, vad, name, *graph, reading)).transpose()?;
         if let (Some(speech), Some(vocabulary)) = (&mut speech, &vocabulary) {
             speech.listen_for(vocabulary)?;
         }

@@ -6,7 +6,7 @@ use crate::event::ModelInUse;
 use crate::model::moonshine::Moonshine;
 use crate::model::silero::Silero;
 use crate::model::whisper::Whisper;
-use crate::model::{ReadingTime, Transcriber};
+use crate::model::{ReadingOptions, ReadingTime, Transcriber};
 use crate::runtime::GraphSettings;
 use crate::store::{Family, Model, Places};
 
@@ -20,8 +20,9 @@ impl Engine {
     /// Loads the detector `vad` and the transcriber `captions` from the store; each has run once when this returns.
     ///
     /// # Errors
-    /// Those of the store and of ONNX Runtime; `Unsupported` when a model is of a family that does not do the task.
-    pub fn load(places: &Places, vad: &str, captions: &str, settings: GraphSettings) -> Result<Self> {
+    /// Those of the store and of ONNX Runtime; `Unsupported` when a model is of a family that does not do the task or not what `reading`
+    /// asks for; `InvalidInput` for a language that the model does not know.
+    pub fn load(places: &Places, vad: &str, captions: &str, settings: GraphSettings, reading: &ReadingOptions) -> Result<Self> {
         let wrong = |model: &Model, task: &str| {
             let message = format!("{} cannot {task}; 'auricle models' lists what each model is for", model.name());
             Error::new(ErrorKind::Unsupported, message)
@@ -34,8 +35,11 @@ impl Engine {
         };
         let model = Model::open(places, captions)?;
         let transcriber: Box<dyn Transcriber> = match model.manifest().family {
-            Family::Moonshine => Box::new(Moonshine::load(&model, settings)?),
-            Family::Whisper => Box::new(Whisper::load(&model, settings)?),
+            Family::Moonshine => {
+                english_only(&model, reading)?;
+                Box::new(Moonshine::load(&model, settings)?)
+            }
+            Family::Whisper => Box::new(Whisper::load(&model, settings, reading)?),
             _ => return Err(wrong(&model, "transcribe")),
         };
         Ok(Self { detector, transcriber })
@@ -65,5 +69,23 @@ impl Engine {
             in_use(self.detector.name().clone(), self.detector.settings()),
             in_use(self.transcriber.name().clone(), self.transcriber.settings()),
         ]
+    }
+}
+
+/// Moonshine reads English as it is said, one way.
+fn english_only(model: &Model, reading: &ReadingOptions) -> Result<()> {
+    let name = model.name();
+    let ReadingOptions { language, translate, prompt, beam } = reading;
+    if let Some(language) = language.as_deref().filter(|language| *language != "en") {
+        let message = format!("{name}: language '{language}': this model knows English only ('en')");
+        return Err(Error::new(ErrorKind::InvalidInput, message));
+    }
+    let asked = [(*translate, "translate"), (prompt.is_some(), "be given a prompt"), (*beam > 1, "search with a beam")];
+    match asked.iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => {
+            let message = format!("{name} cannot {what}; a Whisper can, such as whisper-tiny-en");
+            Err(Error::new(ErrorKind::Unsupported, message))
+        }
+        None => Ok(()),
     }
 }

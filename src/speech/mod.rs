@@ -12,6 +12,7 @@ mod refresh;
 mod settings;
 mod stream;
 mod window;
+mod windowed;
 
 pub use commit::{AgreementSettings, CommitRule};
 pub use endpoint::EndpointSettings;

@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Settings {
     /// Whether captions roll: partial captions while a segment is open.
     pub partials: bool,
+    /// Whether the model cuts the audio itself, window by window, instead of the voice: for a model that can, without partials and only in
+    /// a virtual session.
+    pub windows: bool,
     /// Whether what was read is the draft of the next reading. The text is the same without, and comes later: for measurements.
     pub drafts: bool,
     /// Segments that are read at once, without partials: 1 reads each as it ends, more hold it and all that follows back until so many
@@ -125,13 +128,16 @@ impl Settings {
             }
             "batch" => self.batch = value.parse().map_err(|_| wrong("a whole number"))?,
             "partials" => self.partials = value.parse().map_err(|_| wrong("true or false"))?,
+            "windows" => self.windows = value.parse().map_err(|_| wrong("true or false"))?,
             "drafts" => self.drafts = value.parse().map_err(|_| wrong("true or false"))?,
             _ => {
                 let mut figures = self.figures();
                 let Some(figure) = figures.iter_mut().find(|figure| figure.name == key) else {
                     let names: Vec<&str> = figures.iter().map(|figure| figure.name).collect();
-                    let message =
-                        format!("no setting '{key}'; there are agreement.rules, batch, partials, drafts, {}", names.join(", "));
+                    let message = format!(
+                        "no setting '{key}'; there are agreement.rules, batch, partials, windows, drafts, {}",
+                        names.join(", ")
+                    );
                     return Err(Error::new(ErrorKind::InvalidInput, message));
                 };
                 figure.value.set(value.parse().map_err(|_| wrong("a number"))?);
@@ -163,12 +169,16 @@ impl Settings {
                 format!("speech setting batch is {batch}, and captions that roll are read at once; set partials to false");
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
+        if self.windows && (self.partials || batch > 1) {
+            let message = "speech setting windows is true, and windows neither roll nor are read at once; set partials to false, batch to 1";
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         self.agreement.check()
     }
 
     /// Every figure; ranges may depend on other figures.
     fn figures(&mut self) -> Vec<Figure<'_>> {
-        let Self { partials: _, drafts: _, batch: _, refresh, window, endpoint, agreement, bridged_gap_s } = self;
+        let Self { partials: _, windows: _, drafts: _, batch: _, refresh, window, endpoint, agreement, bridged_gap_s } = self;
         let (least_s, longest_s, start, silence_s) =
             (refresh.least_s, window.longest_s, f64::from(endpoint.start), endpoint.silence_s);
         let maximum_s = endpoint.maximum_s;
@@ -214,6 +224,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             partials: true,
+            windows: false,
             drafts: true,
             batch: 1,
             refresh: RefreshSettings::default(),

@@ -12,6 +12,7 @@ use super::held::{Held, Segment, Waiting};
 use super::refresh::Schedule;
 use super::settings::Settings;
 use super::window::Context;
+use super::windowed::{Told, Windowed};
 use crate::decode::alignment::Span;
 use crate::decode::{Hypothesis, HypothesisWord, Prior};
 use crate::error::Result;
@@ -37,6 +38,8 @@ pub struct Stream {
     context: Option<(SamplePosition, SamplePosition, Context)>,
     /// Segments that wait to be read together.
     held: Held,
+    /// What takes the audio where the model cuts it itself.
+    windowed: Option<Windowed>,
 }
 
 /// The open segment's caption as it rolls.
@@ -78,12 +81,16 @@ impl Stream {
             schedule: Schedule::new(settings.refresh.clone(), settings.endpoint.tail_s),
             context: None,
             held: Held::default(),
+            windowed: settings.windows.then(Windowed::new),
             settings,
         })
     }
 
     /// Past the last sample that was taken.
     pub fn position(&self) -> SamplePosition {
+        if let Some(windowed) = &self.windowed {
+            return windowed.position();
+        }
         self.kept_from + self.audio.len() as u64
     }
 
@@ -183,6 +190,10 @@ impl Stream {
     /// # Errors
     /// `Model` when a graph fails.
     pub fn finish(&mut self, engine: &mut Engine, emit: &mut dyn FnMut(EventBody)) -> Result<()> {
+        if self.windowed.is_some() {
+            let end = self.position();
+            return self.cut_by_model(emit, |windowed, told| windowed.end(&mut *engine.transcriber, end, told));
+        }
         // The detector wants whole windows; the last one is filled with silence.
         let missing = (WINDOW - self.unseen % WINDOW) % WINDOW;
         let position = self.position();
@@ -194,6 +205,9 @@ impl Stream {
     }
 
     fn take(&mut self, engine: &mut Engine, samples: &[f32], emit: &mut dyn FnMut(EventBody)) -> Result<()> {
+        if self.windowed.is_some() {
+            return self.cut_by_model(emit, |windowed, told| windowed.take(&mut *engine.transcriber, samples, told));
+        }
         for piece in samples.chunks(WINDOW) {
             self.audio.extend_from_slice(piece);
             self.schedule.hear(piece);
@@ -298,6 +312,23 @@ impl Stream {
         Ok(())
     }
 
+    /// Does `with` what cuts the audio by the model what is to be done, and tells its segments.
+    fn cut_by_model(
+        &mut self,
+        emit: &mut dyn FnMut(EventBody),
+        with: impl FnOnce(&mut Windowed, Told<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(mut windowed) = self.windowed.take() else { return Ok(()) };
+        let done = with(&mut windowed, &mut |segment, (start, end), hypothesis| {
+            emit(EventBody::Speech(Speech::Start { segment, start }));
+            emit(EventBody::Speech(Speech::End { segment, start, end, reason: EndReason::Silence }));
+            let fresh = Agreement::new(self.settings.agreement.clone());
+            self.tell_final(segment, (start, end), fresh, hypothesis, false, emit);
+        });
+        self.windowed = Some(windowed);
+        done
+    }
+
     /// Reads the segments that wait and tells all that waits, in its order. Where they cannot be read together they are read one by
     /// one, up to the one that fails.
     fn read_held(&mut self, engine: &mut Engine, emit: &mut dyn FnMut(EventBody)) -> Result<()> {
@@ -370,6 +401,9 @@ impl Stream {
 
     /// Audio is missing: ends the segment where the audio ended and starts anew at `start`.
     fn restart(&mut self, engine: &mut Engine, start: SamplePosition, emit: &mut dyn FnMut(EventBody)) -> Result<()> {
+        if self.windowed.is_some() {
+            return self.cut_by_model(emit, |windowed, told| windowed.end(&mut *engine.transcriber, start, told));
+        }
         if let Some(transition) = self.endpointer.force_end(self.position(), EndReason::Gap) {
             self.apply(engine, transition, emit)?;
         }

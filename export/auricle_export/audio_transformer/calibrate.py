@@ -1,7 +1,7 @@
 """`calibrate`: in come finished runs, out go thresholds at which what is none of the classes is seldom told as one.
 
     python -m auricle_export audio-transformer calibrate --data ../shared/data/esc10 --speech ../shared/data/speech \\
-        .cache/runs/small-1 .cache/runs/small-2 .cache/runs/small-3 .cache/runs/small-4
+        .cache/runs/large-1 .cache/runs/large-2 .cache/runs/large-3 .cache/runs/large-4
 
 Each run hears the clips of the fold it held out, the speech that no run learned from, and made tones, noise and
 silence. A class gets the lowest threshold at which it begins falsely at most so many times an hour, over all runs, on

@@ -1,6 +1,6 @@
 """`evaluate`: in come finished runs, out goes how well each tells what it did not learn from.
 
-    python -m auricle_export audio-transformer evaluate --data ../shared/data/esc10 .cache/runs/small-* --table FILE.md
+    python -m auricle_export audio-transformer evaluate --data ../shared/data/esc10 .cache/runs/large-* --table FILE.md
 
 A clip is scored as `auricle tag` scores it: a decision every 250 ms, and the mean of their probabilities. Mean average
 precision is FSD50K's: of each class over all clips, then the mean of the classes (Fonseca et al. 2020). Where every
@@ -205,13 +205,16 @@ def _confusion(results: Sequence[Result]) -> str:
 
 
 def _curves(finished: Sequence[runs.Run]) -> str:
-    lines = {}
-    for run in finished:
-        path = run.folder / "curve.tsv"
-        try:
-            rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
-            steps, errors = [float(row[0]) for row in rows], [float(row[2]) for row in rows]
-        except (OSError, ValueError, IndexError) as error:
-            raise runs.RunError(f"{path}: cannot be read as a curve: {error!r}") from error
-        lines[f"{run.folder.name}"] = (np.array(steps), np.array(errors))
+    lines = {run.folder.name: curve(run.folder / "curve.tsv") for run in finished}
     return pictures.curves(lines, "Error of the classes", "steps", "binary cross-entropy")
+
+
+def curve(path: Path) -> tuple[Floats, Floats]:
+    """Steps [n] of a run and the error of the classes at each; `RunError` where the file holds no curve."""
+    try:
+        rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+        # A run that went on has written the steps since its last checkpoint twice.
+        errors = {float(row[0]): float(row[2]) for row in rows}
+    except (OSError, ValueError, IndexError) as error:
+        raise runs.RunError(f"{path}: cannot be read as a curve: {error!r}") from error
+    return np.array(list(errors)), np.array(list(errors.values()))

@@ -1,6 +1,6 @@
 """`export`: in comes a finished run, out go the graphs and labels that the runtime loads, and the manifest's figures.
 
-    python -m auricle_export audio-transformer export --run .cache/runs/small-5 --data ../shared/data/esc10 \\
+    python -m auricle_export audio-transformer export --run .cache/runs/large-5 --data ../shared/data/esc10 \\
         --output models/audio-transformer --vector tests/data/audio_transformer.json
 
 Nothing is written before the graphs have said the same as the definition on clips that the run did not learn from.

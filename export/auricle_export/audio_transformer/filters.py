@@ -1,6 +1,6 @@
 """`filters`: in comes a finished run, out goes a picture of what the filters of its front end learned.
 
-python -m auricle_export audio-transformer filters --run .cache/runs/small-5 --output docs/audio-transformer-filters.svg
+python -m auricle_export audio-transformer filters --run .cache/runs/large-5 --output docs/audio-transformer-filters.svg
 """
 
 import argparse

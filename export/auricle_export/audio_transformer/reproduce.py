@@ -17,7 +17,8 @@ from auricle_export.audio_transformer import clips, evaluate, export, filters, p
 from auricle_export.audio_transformer.train import Settings
 
 FOLDS = ("1", "2", "3", "4", "5")
-SHIPPED = "small-5"
+CONFIGURATION = "large"
+SHIPPED = f"{CONFIGURATION}-5"
 """The run that is shipped: what is measured on fold 5 is measured on the weights that everyone has."""
 VALIDATION, LEARNED = "4", ("1", "2", "3")
 """What is chosen is chosen on fold 4, by runs that learned from 1 to 3 alone: fold 5 has no say in it."""
@@ -61,7 +62,8 @@ def main(arguments: list[str]) -> int:
         return 1
     common = ("--data", str(sounds), "--speech", str(speech), "--threads", "1")
     compared = (*common, "--hold-out", VALIDATION, "--only", *LEARNED, "--steps", str(COMPARED_STEPS))
-    jobs = [_Job(f"small-{fold}", (*common, "--hold-out", fold)) for fold in reversed(FOLDS)]
+    whole = (*common, "--configuration", CONFIGURATION)
+    jobs = [_Job(f"{CONFIGURATION}-{fold}", (*whole, "--hold-out", fold)) for fold in reversed(FOLDS)]
     jobs += [_Job(f"compare-{name}", (*compared, *asked)) for name, asked in COMPARISONS.items()]
     with ThreadPoolExecutor(options.jobs) as workers:
         failed = [name for name in workers.map(lambda job: _trained(job, options.runs), jobs) if name]
@@ -80,7 +82,7 @@ def _trained(job: _Job, folder: Path) -> str | None:
 
 def _finish(folder: Path, sounds: Path, output: Path, docs: Path) -> int:
     """Measure, draw and export; the first exit code that is not 0."""
-    folds = [str(folder / f"small-{fold}") for fold in FOLDS]
+    folds = [str(folder / f"{CONFIGURATION}-{fold}") for fold in FOLDS]
     compared = [str(folder / f"compare-{name}") for name in COMPARISONS]
     shipped, data = str(folder / SHIPPED), ("--data", str(sounds))
     vector = runs.ROOT / "tests/data/audio_transformer.json"

@@ -1,6 +1,7 @@
 """`train`: in come a collection of clips and a teacher, out goes a run: weights, curve, settings.
 
-    python -m auricle_export audio-transformer train --data ../shared/data/esc10 --hold-out 5 --run .cache/runs/small-5
+    python -m auricle_export audio-transformer train --data ../shared/data/esc10 --hold-out 5 \\
+        --configuration large --run .cache/runs/large-5
 
 One fold is held out: no clip of it is learned from, and nothing is chosen by it; the last weights, averaged over the
 last thousand steps or so, are the result. A run that was stopped goes on where its last checkpoint stands. The same
@@ -213,12 +214,12 @@ def train(
     lessons = Lessons(settings.shape().embedding)
     network.to(device), lessons.to(device)
     learner = _Learner(settings, network, lessons, device)
-    begun = learner.resume(folder / "checkpoint.pt")
+    begun, minutes = learner.resume(folder / "checkpoint.pt")
     if begun >= settings.steps:
         print(f"{folder}: is finished", file=sys.stderr)
         return
     chunks = _Chunks(parts, _same_classes(collection))
-    spent = time.process_time()
+    began = time.process_time() - 60.0 * minutes
     with Progress(f"{folder.name}", settings.steps) as bar, (folder / "curve.tsv").open("a") as curve:
         if begun == 0:
             curve.truncate(0)
@@ -229,8 +230,8 @@ def train(
                 print(step + 1, *(f"{error:.5f}" for error in errors), sep="\t", file=curve, flush=True)
                 bar.at(step + 1, f"loss {errors[0]:.3f}")
             if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == settings.steps:
-                learner.keep(folder / "checkpoint.pt", step + 1)
-    minutes = (time.process_time() - spent) / 60.0
+                minutes = (time.process_time() - began) / 60.0
+                learner.keep(folder / "checkpoint.pt", step + 1, minutes)
     runs.finish(folder, described, {name: value.cpu().numpy() for name, value in learner.average.items()}, minutes)
 
 
@@ -305,10 +306,11 @@ class _Learner:
                 self.average[name].lerp_(value, 1.0 - keep)
         return error.item(), classes.item(), scores.item(), embedding.item()
 
-    def keep(self, path: Path, step: int) -> None:
-        """Write a checkpoint, whole or not at all."""
+    def keep(self, path: Path, step: int, minutes: float) -> None:
+        """Write a checkpoint, whole or not at all: the steps done, and the processor time that they took."""
         state: dict[str, Any] = {
             "step": step,
+            "minutes": minutes,
             "network": self._network.state_dict(),
             "lessons": self._lessons.state_dict(),
             "optimiser": self._optimiser.state_dict(),
@@ -318,17 +320,17 @@ class _Learner:
         torch.save(state, new)
         new.replace(path)
 
-    def resume(self, path: Path) -> int:
-        """Take up the checkpoint at `path`; its step, 0 where there is none."""
+    def resume(self, path: Path) -> tuple[int, float]:
+        """Take up the checkpoint at `path`; its steps and processor minutes, none where there is no checkpoint."""
         if not path.is_file():
-            return 0
+            return 0, 0.0
         try:
             state = torch.load(path, map_location=self._device, weights_only=True)
             self._network.load_state_dict(state["network"])
             self._lessons.load_state_dict(state["lessons"])
             self._optimiser.load_state_dict(state["optimiser"])
             self.average = state["average"]
-            return int(state["step"])
+            return int(state["step"]), float(state.get("minutes", 0.0))
         except (RuntimeError, KeyError, ValueError, EOFError) as error:
             raise runs.RunError(f"{path}: cannot be gone on from: {error}; remove it, or name another --run") from error
 

@@ -6,7 +6,7 @@ use auricle::EngineSettings;
 use auricle::audio::pcm::ChannelChoice;
 use clap::Args;
 
-use super::{CAPTIONS, OutputArgs, Run, SOUNDS, SegmentArgs, SoundArgs};
+use super::{CAPTIONS, OutputArgs, ReadingArgs, Run, SOUNDS, SegmentArgs, SoundArgs};
 
 /// What `listen` and `transcribe` share.
 #[derive(Debug, Args)]
@@ -26,6 +26,9 @@ pub struct Captions {
     /// Which sounds are told
     #[command(flatten)]
     pub sound: SoundArgs,
+    /// How speech is read
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Where captions are cut
     #[command(flatten)]
     pub segment: SegmentArgs,
@@ -49,6 +52,7 @@ impl Captions {
     /// The engines that `listen` and `transcribe` load.
     pub fn engines(&self) -> EngineSettings {
         let sounds = Some(self.sounds.clone()).filter(|name| name != "off");
-        EngineSettings { vocabulary: self.vocabulary.clone(), ..self.run.engines(Some(self.model.clone()), sounds) }
+        let engines = self.run.engines(Some(self.model.clone()), sounds);
+        EngineSettings { reading: self.reading.options(), vocabulary: self.vocabulary.clone(), ..engines }
     }
 }

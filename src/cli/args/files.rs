@@ -24,6 +24,7 @@ Examples:
   auricle transcribe --beside --resume --format srt,vtt lectures/    only what is not there yet, both kinds
   auricle transcribe --output-dir subtitles lectures/       the same folders below subtitles/
   ffmpeg -i film.mkv -f wav - | auricle transcribe --format srt -
+  auricle transcribe --model whisper-tiny-en --windows --beam 5 talk.flac     as Whisper's authors read a recording
   auricle transcribe --partials --format jsonl talk.flac    also the captions as they rolled")]
 pub struct Transcribe {
     /// Audio files, folders of audio files, or '-' for an audio file on standard input
@@ -32,6 +33,9 @@ pub struct Transcribe {
     /// Also the captions that may still change, as they would have been shown live; --format jsonl has them
     #[arg(long)]
     pub partials: bool,
+    /// Let a Whisper cut the audio itself, 30 s at a time, by its timestamps, instead of by the voice
+    #[arg(long, conflicts_with = "partials", help_heading = "Reading")]
+    pub windows: bool,
     /// Write the captions of each file beside it: talk.srt beside talk.flac
     #[arg(long, conflicts_with_all = ["output", "output_dir"], help_heading = "Output")]
     pub beside: bool,

@@ -8,6 +8,7 @@ mod files;
 mod listen;
 mod models;
 mod output;
+mod reading;
 mod run;
 mod settings;
 
@@ -17,6 +18,7 @@ pub use files::{Tag, Transcribe};
 pub use listen::Listen;
 pub use models::{Models, ModelsAdd, ModelsCommand, ModelsVerify};
 pub use output::{FormatArg, OutputArgs, misuse};
+pub use reading::ReadingArgs;
 pub use run::{Run, load_library};
 pub use settings::{SegmentArgs, SoundArgs};
 

@@ -49,7 +49,8 @@ impl Run {
 
     /// Engines for captions, sounds or both.
     pub fn engines(&self, captions: Option<String>, sounds: Option<String>) -> EngineSettings {
-        EngineSettings { places: self.places(), captions, vad: VAD.to_owned(), sounds, vocabulary: None, graph: self.graph() }
+        let graph = self.graph();
+        EngineSettings { places: self.places(), captions, vad: VAD.to_owned(), sounds, graph, ..EngineSettings::default() }
     }
 }
 

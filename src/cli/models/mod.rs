@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use auricle::model::ReadingOptions;
 use auricle::model::moonshine::Moonshine;
 use auricle::model::silero::Silero;
 use auricle::model::whisper::Whisper;
@@ -34,7 +35,7 @@ pub(super) fn prove(model: &Model, settings: GraphSettings) -> Result<String, Er
     let manifest = model.manifest();
     let ran_with = match (manifest.task, manifest.family) {
         (Task::Transcribe, Family::Moonshine) => Moonshine::load(model, settings).map(|_| settings),
-        (Task::Transcribe, Family::Whisper) => Whisper::load(model, settings).map(|_| settings),
+        (Task::Transcribe, Family::Whisper) => Whisper::load(model, settings, &ReadingOptions::default()).map(|_| settings),
         // A graph this small runs on the processor whatever is asked for the others.
         (Task::DetectSpeech, Family::Silero) => Silero::load(model, settings.on_one_thread()).map(|silero| silero.settings()),
         (Task::Tag, Family::Yamnet | Family::AudioTransformer) => {

@@ -9,6 +9,7 @@ use super::{Decoder, Rows, no_finite_logit};
 use crate::decode::Prior;
 use crate::decode::alignment::Attention;
 use crate::decode::greedy::Choice;
+use crate::decode::look_back::LookBack;
 use crate::error::Result;
 
 /// Tokens in one step. Logits of a token are 128 KiB and more, and their product in integers takes nine times that, so a long draft is
@@ -28,6 +29,8 @@ pub(in crate::model) struct Greedy<'a> {
     pub vocabulary: usize,
     /// Most tokens that are read.
     pub limit: usize,
+    /// Frames that attention may go back before what is read counts as read anew, and is left out; `None`: any.
+    pub most_back: Option<usize>,
 }
 
 impl Decoder {
@@ -43,7 +46,8 @@ impl Decoder {
         opened: &mut dyn FnMut(&mut Rows),
         choose: &mut dyn FnMut(&mut [f32], &[u32]) -> Option<Choice>,
     ) -> Result<(Reading, Attention)> {
-        let &Greedy { name, opening, end_token, vocabulary, limit } = greedy;
+        let &Greedy { name, opening, end_token, vocabulary, limit, most_back } = greedy;
+        let mut look_back = most_back.map(LookBack::new);
         let mut reading = Reading::new(end_token, limit);
         let mut attention = Attention::default();
         let mut guess = Guess::new(prior, |guess| usable(guess, vocabulary, end_token, limit));
@@ -68,6 +72,10 @@ impl Decoder {
                 };
                 rows.looked(0, row, &mut attention);
                 if !reading.take(choice) {
+                    return Ok((reading, attention));
+                }
+                if let Some(anew) = look_back.as_mut().and_then(|look_back| look_back.take(&attention)) {
+                    reading.forget(anew);
                     return Ok((reading, attention));
                 }
                 row += 1;

@@ -36,6 +36,13 @@ impl Reading {
         self.tokens.len() < self.limit
     }
 
+    /// Forgets the last `count` tokens.
+    pub fn forget(&mut self, count: usize) {
+        let kept = self.tokens.len().saturating_sub(count);
+        self.tokens.truncate(kept);
+        self.ids.truncate(kept);
+    }
+
     /// Ids of the tokens read.
     pub fn ids(&self) -> &[u32] {
         &self.ids

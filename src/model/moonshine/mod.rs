@@ -180,7 +180,7 @@ impl Moonshine {
     /// Greedy decoding, at most `limit` tokens, without the rounds of a loop; and where in the audio each token looked.
     fn decode(&mut self, prior: Prior<'_>, limit: usize) -> Result<(Reading, Attention)> {
         let Parameters { start_token, end_token, vocabulary, .. } = self.parameters;
-        let greedy = Greedy { name: &self.name, opening: &[start_token], end_token, vocabulary, limit };
+        let greedy = Greedy { name: &self.name, opening: &[start_token], end_token, vocabulary, limit, most_back: None };
         let Some(boost) = &self.boost else {
             return self.decoder.greedy(&greedy, prior, &mut |_| (), &mut |logits, _| greedy::choose(logits));
         };

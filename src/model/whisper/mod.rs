@@ -7,7 +7,9 @@
 
 mod layout;
 mod log_mel;
+mod on_audio;
 mod parameters;
+mod window;
 
 use std::sync::Arc;
 
@@ -15,14 +17,19 @@ use ort::value::{DynValue, Tensor};
 
 use self::log_mel::HOP_SAMPLES;
 pub use self::log_mel::LogMel;
+use self::on_audio::OnAudio;
 use self::parameters::{FRAME_SAMPLES, Parameters};
 use super::decoder::layout::Layout;
-use super::decoder::{Decoder, Greedy, Reading};
-use super::{ReadingTime, Transcriber};
+use super::decoder::{Decoder, Greedy, Reading, Rows};
+use super::{ReadingOptions, ReadingTime, Transcriber, Windows};
 use crate::decode::alignment::Attention;
+use crate::decode::beam::Beam;
+use crate::decode::byte_pairs::BytePairs;
 use crate::decode::greedy::{self, Choice};
+use crate::decode::prompt::{Prompt, Task};
+use crate::decode::rules::Rules;
 use crate::decode::tokenizer::Tokenizer;
-use crate::decode::{Hypothesis, Prior};
+use crate::decode::{Hypothesis, Prior, language, time_warp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{BoundGraph, GraphSettings, Memory, failed_run};
 use crate::store::Model;
@@ -30,6 +37,9 @@ use crate::time::{SAMPLE_RATE, Stopwatch};
 
 /// Audio shorter than this holds no word: 0.1 s.
 const SHORTEST_SAMPLES: usize = SAMPLE_RATE as usize / 10;
+/// Attention goes back by so many frames, 1 s, where the decoder has read to the end and begins anew. It often does so of audio that is
+/// shorter than what it was trained on.
+const MOST_BACK: usize = 50;
 /// A reading whose tokens are less likely than this on average, as a logarithm, is not believed; the reference's figure.
 const LEAST_LOG_PROBABILITY: f64 = -1.0;
 /// Where it is not believed, and it is as likely as this that nobody speaks, nothing was said; the reference's figure.
@@ -44,9 +54,22 @@ pub struct Whisper {
     decoder: Decoder,
     tokenizer: Tokenizer,
     parameters: Parameters,
-    /// The tokens that a reading opens with.
-    opening: Vec<u32>,
+    /// The rules of readings without timestamps.
+    plain: Rules,
+    options: Options,
     time: ReadingTime,
+}
+
+/// What was asked for, in tokens of this model.
+#[derive(Clone, Debug, Default)]
+struct Options {
+    /// `None`: heard, where the model knows several.
+    language: Option<u32>,
+    translate: bool,
+    /// What is told before the first words.
+    prompt: Vec<u32>,
+    /// How the most likely text is searched for where there is time; `None`: greedily.
+    beam: Option<Beam>,
 }
 
 /// A greedy reading, before it is spelled.
@@ -62,8 +85,8 @@ impl Whisper {
     ///
     /// # Errors
     /// Those of the store and of ONNX Runtime; `Corrupt` when a figure of the manifest is out of its range; `Model` when the graphs
-    /// are not Whisper's or do not belong together.
-    pub fn load(model: &Model, settings: GraphSettings) -> Result<Self> {
+    /// are not Whisper's or do not belong together; `InvalidInput` for an option that it cannot do.
+    pub fn load(model: &Model, settings: GraphSettings, options: &ReadingOptions) -> Result<Self> {
         settings.provider.must_bind(model.name())?;
         let parameters: Parameters = model.section("whisper")?;
         parameters.check().map_err(|error| error.within(model.folder().join("model.toml").display()))?;
@@ -76,14 +99,17 @@ impl Whisper {
         let layout = Layout::of(&cross_kv, &step, parameters.vocabulary, heads)?;
         let encoder = BoundGraph::new(encoder, vec![(layout::ENCODED.to_owned(), Memory::Device)])?;
         let decoder = Decoder::new(cross_kv, step, layout)?;
+        let plain = Rules { timestamps: false, ..Rules::new(parameters.specials()) };
+        let options = Options::of(options, &parameters, &tokenizer).map_err(|error| error.within(model.name()))?;
         let mut whisper = Self {
             name: model.name().clone(),
             log_mel: LogMel::new(parameters.mels),
             encoder,
             decoder,
             tokenizer,
-            opening: vec![parameters.start_token, parameters.no_timestamps_token],
             parameters,
+            plain,
+            options,
             time: ReadingTime::default(),
         };
         // With a draft, so that a step of several tokens is proven too.
@@ -127,48 +153,79 @@ impl Whisper {
     }
 
     fn decode(&mut self, prior: Prior<'_>, limit: usize) -> Result<Heard> {
-        let Parameters { start_token, end_token, vocabulary, no_speech_token, .. } = self.parameters;
-        let Parameters { suppress, suppress_first, first_timestamp_token, .. } = &self.parameters;
-        let opening = &self.opening;
-        let start = opening.iter().position(|token| *token == start_token).unwrap_or(0);
+        let opening = self.opening()?;
+        let Parameters { end_token, vocabulary, no_speech_token, first_timestamp_token, .. } = self.parameters;
+        let rules = &self.plain;
         let mut no_speech = 0.0;
-        let greedy = Greedy { name: &self.name, opening, end_token, vocabulary, limit };
-        let mut opened = |rows: &mut super::decoder::Rows| {
-            let logits = rows.logits(0, start);
+        let greedy =
+            Greedy { name: &self.name, opening: &opening.tokens, end_token, vocabulary, limit, most_back: Some(MOST_BACK) };
+        let mut opened = |rows: &mut Rows| {
+            let logits = rows.logits(0, opening.start);
             no_speech = logits.and_then(|logits| greedy::probability(logits, no_speech_token)).unwrap_or(0.0);
         };
         let mut choose = |logits: &mut [f32], read: &[u32]| -> Option<Choice> {
-            let mut forbid = |tokens: &[u32]| {
-                for &token in tokens {
-                    if let Some(logit) = logits.get_mut(token as usize) {
-                        *logit = f32::NEG_INFINITY;
-                    }
-                }
-            };
-            forbid(suppress);
-            if read.is_empty() {
-                forbid(suppress_first);
-            }
-            // Nor a time: the opening says that there are none.
-            logits.get_mut(*first_timestamp_token as usize..).unwrap_or_default().fill(f32::NEG_INFINITY);
+            rules.apply(read, logits);
+            // Nor a time: the opening says that there are none. The reference would let it pass.
+            logits.get_mut(first_timestamp_token as usize..).unwrap_or_default().fill(f32::NEG_INFINITY);
             greedy::choose(logits)
         };
         let (reading, attention) = self.decoder.greedy(&greedy, prior, &mut opened, &mut choose)?;
         Ok(Heard { reading, attention, no_speech })
     }
 
-    /// The words of what was read in `audio`, of which the first `given` tokens were given.
-    fn spell(&mut self, audio: &[f32], heard: &Heard, given: usize) -> Hypothesis {
-        let mut watch = Stopwatch::start();
-        let tokens = heard.reading.tokens();
+    /// What a reading without timestamps begins with. A language that is not set is heard, of the audio that the decoder is on.
+    fn opening(&mut self) -> Result<Prompt> {
+        let Self { decoder, plain: rules, options, parameters, .. } = self;
+        let mut language = options.language;
+        if language.is_none() && !rules.specials.languages.is_empty() {
+            language = Some(language::detect(&mut OnAudio { decoder: &mut *decoder }, &rules.specials)?.token);
+            decoder.again()?;
+        }
+        let task = Task { language, translate: options.translate, ..Task::default() };
+        Prompt::new(rules, &task, parameters.text_tokens, parameters.text_tokens / 2)
+    }
+
+    /// The words of tokens that were read, of which the first `given` were given; `places` as [`TimeWarp::places`] gives them.
+    ///
+    /// [`TimeWarp::places`]: crate::decode::time_warp::TimeWarp::places
+    fn spell(&self, tokens: &[Choice], given: usize, places: &[u64]) -> Hypothesis {
         let pieces: Vec<&[u8]> = tokens.iter().map(|choice| self.tokenizer.bytes(choice.token)).collect();
-        let word_times = self.parameters.word_times.as_ref();
-        let spans =
-            |times: &crate::decode::time_warp::TimeWarp| times.spans(&heard.attention, &pieces, audio.len(), FRAME_SAMPLES);
-        let said = word_times.map_or_else(Vec::new, spans);
-        let hypothesis = Hypothesis::spell(tokens, given, &said, self.parameters.confidence_odds, &self.tokenizer);
-        self.time.align = self.time.align + watch.lap();
-        hypothesis
+        let said = time_warp::spans(&pieces, places);
+        Hypothesis::spell(tokens, given, &said, self.parameters.confidence_odds, &self.tokenizer)
+    }
+
+    /// Where each of so many tokens that looked so begins in `samples` of audio, and the last ends; nothing where the model does not tell.
+    fn places(&self, attention: &Attention, tokens: usize, samples: usize) -> Vec<u64> {
+        let times = self.parameters.word_times.as_ref();
+        times.map_or_else(Vec::new, |times| times.places(attention, tokens, samples, FRAME_SAMPLES))
+    }
+}
+
+impl Options {
+    /// # Errors
+    /// `InvalidInput` naming what was asked for and what there is.
+    fn of(asked: &ReadingOptions, parameters: &Parameters, tokenizer: &Tokenizer) -> Result<Self> {
+        let invalid = |message: String| Err(Error::new(ErrorKind::InvalidInput, message));
+        let languages = &parameters.languages;
+        let language = match asked.language.as_deref() {
+            None => None,
+            Some("en") if languages.is_empty() => None,
+            Some(code) => match languages.iter().position(|language| language == code) {
+                Some(place) => parameters.specials().languages.get(place).copied(),
+                None if languages.is_empty() => {
+                    return invalid(format!("language '{code}': this model knows English only ('en')"));
+                }
+                None => return invalid(format!("language '{code}': this model knows {}", languages.join(", "))),
+            },
+        };
+        if asked.translate && languages.is_empty() {
+            return invalid("it knows English only and translates nothing; choose a multilingual model".to_owned());
+        }
+        let beam = (asked.beam > 1).then(|| Beam::of(asked.beam));
+        beam.as_ref().map_or(Ok(()), Beam::check)?;
+        let prompt = asked.prompt.as_deref().map(str::trim).filter(|prompt| !prompt.is_empty());
+        let prompt = prompt.map_or_else(Vec::new, |text| BytePairs::new(tokenizer).encode(&format!(" {text}")));
+        Ok(Self { language, translate: asked.translate, prompt, beam })
     }
 }
 
@@ -191,11 +248,8 @@ impl Transcriber for Whisper {
     }
 
     fn transcribe(&mut self, audio: &[f32], prior: Prior<'_>) -> Result<Hypothesis> {
-        let longest = self.parameters.longest_samples();
-        if audio.len() > longest {
-            let message =
-                format!("{}: {} samples at once, at most {longest}; cut the speech into segments", self.name, audio.len());
-            return Err(Error::new(ErrorKind::InvalidInput, message));
+        if audio.len() > self.parameters.longest_samples() {
+            return self.read_alone(audio);
         }
         if audio.len() < SHORTEST_SAMPLES {
             return Ok(Hypothesis::default());
@@ -213,7 +267,19 @@ impl Transcriber for Whisper {
         if heard.no_speech > NO_SPEECH && heard.log_probability(given) < LEAST_LOG_PROBABILITY {
             return Ok(Hypothesis::default());
         }
-        Ok(self.spell(audio, &heard, given))
+        let mut watch = Stopwatch::start();
+        let tokens = heard.reading.tokens();
+        let hypothesis = self.spell(tokens, given, &self.places(&heard.attention, tokens.len(), audio.len()));
+        self.time.align = self.time.align + watch.lap();
+        Ok(hypothesis)
+    }
+
+    fn transcribe_all(&mut self, pieces: &[&[f32]]) -> Result<Vec<Hypothesis>> {
+        pieces.iter().map(|audio| self.read_alone(audio)).collect()
+    }
+
+    fn windows(&mut self) -> Option<&mut dyn Windows> {
+        Some(self)
     }
 
     fn reading_time(&self) -> ReadingTime {

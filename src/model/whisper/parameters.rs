@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::decode::rules::Specials;
 use crate::decode::time_warp::TimeWarp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::SAMPLE_RATE;
@@ -98,26 +99,10 @@ impl Parameters {
                 return corrupt(format!("{name} is {size}; expected 32 to {most}"));
             }
         }
-        let tokens = [
-            ("start_token", self.start_token),
-            ("end_token", self.end_token),
-            ("translate_token", self.translate_token),
-            ("transcribe_token", self.transcribe_token),
-            ("previous_token", self.previous_token),
-            ("no_speech_token", self.no_speech_token),
-            ("no_timestamps_token", self.no_timestamps_token),
-            ("first_timestamp_token", self.first_timestamp_token),
-        ];
-        let listed = self.suppress.iter().map(|token| ("suppress", *token));
-        let listed = listed.chain(self.suppress_first.iter().map(|token| ("suppress_first", *token)));
-        for (name, token) in tokens.into_iter().chain(listed) {
-            if token as usize >= self.vocabulary {
-                return corrupt(format!("{name} has {token}, but the vocabulary has {} tokens", self.vocabulary));
-            }
-        }
         if (self.start_token as usize).saturating_add(self.languages.len()) >= self.vocabulary {
             return corrupt(format!("languages are {}, more than tokens follow start_token", self.languages.len()));
         }
+        self.specials().check().map_err(|error| error.within("[whisper]"))?;
         if self.suppress.contains(&self.end_token) {
             return corrupt("suppress has end_token: no reading would end".to_owned());
         }
@@ -133,6 +118,24 @@ impl Parameters {
             }
         }
         self.word_times.as_ref().map_or(Ok(()), TimeWarp::check)
+    }
+
+    /// The tokens that mean something, as the rules of reading want them.
+    pub fn specials(&self) -> Specials {
+        Specials {
+            vocabulary: self.vocabulary,
+            end: self.end_token,
+            start: self.start_token,
+            translate: self.translate_token,
+            transcribe: self.transcribe_token,
+            previous: self.previous_token,
+            no_speech: self.no_speech_token,
+            no_timestamps: self.no_timestamps_token,
+            first_timestamp: self.first_timestamp_token,
+            languages: (self.start_token + 1..).take(self.languages.len()).collect(),
+            suppress: self.suppress.clone(),
+            suppress_first: self.suppress_first.clone(),
+        }
     }
 
     /// Samples of the longest audio that is heard at once.
