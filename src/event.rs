@@ -221,6 +221,8 @@ pub enum EndReason {
     Gap,
     /// The session ended.
     Stop,
+    /// The model that reads the speech cut it there.
+    Model,
 }
 
 /// Audio that never arrived; the sample clock moves on by as much.

@@ -244,6 +244,7 @@ fn reason_name(reason: EndReason) -> &'static str {
         EndReason::Length => "length",
         EndReason::Gap => "gap",
         EndReason::Stop => "stop",
+        EndReason::Model => "model",
     }
 }
 

@@ -112,12 +112,23 @@ pub trait Transcriber: Send {
     /// `Model` when ONNX Runtime fails.
     fn transcribe(&mut self, audio: &[f32], prior: Prior<'_>) -> Result<Hypothesis>;
     /// Reads pieces of audio that have nothing to do with each other, each as [`transcribe`](Self::transcribe) without a prior reads
-    /// it but for a float's last bits, at less cost where the model can read several at once. Hypotheses come in the order of `pieces`.
+    /// it but for a float's last bits, at less cost where the model can read several at once; or better. Hypotheses come in the order
+    /// of `pieces`.
     ///
     /// # Errors
     /// `Model` when ONNX Runtime fails, for whichever piece.
     fn transcribe_all(&mut self, pieces: &[&[f32]]) -> Result<Vec<Hypothesis>> {
         pieces.iter().map(|audio| self.transcribe(audio, Prior::default())).collect()
+    }
+    /// Whether it reads on from words that are given as it would have had it read them. If not, an open segment is read anew from its
+    /// start, however long it is.
+    fn goes_on_from_given(&self) -> bool {
+        true
+    }
+    /// Whether [`transcribe_all`](Self::transcribe_all) reads better than [`transcribe`](Self::transcribe), at more cost: then a segment
+    /// that has ended is read once more, whole.
+    fn reads_better_at_leisure(&self) -> bool {
+        false
     }
     /// The same model where it cuts long recordings itself; `None` where it cannot.
     fn windows(&mut self) -> Option<&mut dyn Windows> {

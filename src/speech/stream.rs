@@ -149,7 +149,12 @@ impl Stream {
         rolling.whole = None;
         if until == end {
             rolling.whole = Some(reading);
-        } else if let Some(cut) = self.settings.window.cut(audio, origin(rolling.from, start), &reading, &rolling.agreement) {
+        } else if let Some(cut) = self
+            .settings
+            .window
+            .cut(audio, origin(rolling.from, start), &reading, &rolling.agreement)
+            .filter(|_| engine.transcriber.goes_on_from_given())
+        {
             rolling.agreement.forget(cut.words);
             rolling.from = rolling.from + cut.samples;
             (rolling.given, rolling.draft, rolling.context) = (cut.given, cut.draft, 0);
@@ -293,15 +298,17 @@ impl Stream {
         emit: &mut dyn FnMut(EventBody),
     ) -> Result<()> {
         let mut rolling = self.rolling.take();
-        let window = rolling.as_ref().map_or(start, |rolling| rolling.from);
+        let again = engine.transcriber.reads_better_at_leisure();
+        let window = rolling.as_ref().filter(|_| !again).map_or(start, |rolling| rolling.from);
         let audio = self.kept(window, end);
         let whole = rolling.as_mut().and_then(|rolling| rolling.whole.take().filter(|_| rolling.read_until == end));
         let hypothesis = match (whole, &rolling) {
+            _ if again => engine.transcriber.transcribe_all(&[audio])?.pop().unwrap_or_default(),
             (Some(reading), _) => reading,
             (None, Some(rolling)) => rolling.read(engine, audio, start)?,
             (None, None) => engine.transcriber.transcribe(audio, Prior::default())?,
         };
-        if rolling.is_some() && self.settings.window.context_s > 0.0 {
+        if rolling.is_some() && self.settings.window.context_s > 0.0 && engine.transcriber.goes_on_from_given() {
             let context = Context::of(audio, origin(window, start), &hypothesis);
             self.context = context.map(|context| (window + context.samples, end, context));
         }
@@ -321,7 +328,7 @@ impl Stream {
         let Some(mut windowed) = self.windowed.take() else { return Ok(()) };
         let done = with(&mut windowed, &mut |segment, (start, end), hypothesis| {
             emit(EventBody::Speech(Speech::Start { segment, start }));
-            emit(EventBody::Speech(Speech::End { segment, start, end, reason: EndReason::Silence }));
+            emit(EventBody::Speech(Speech::End { segment, start, end, reason: EndReason::Model }));
             let fresh = Agreement::new(self.settings.agreement.clone());
             self.tell_final(segment, (start, end), fresh, hypothesis, false, emit);
         });

@@ -16,6 +16,9 @@ use crate::error::Result;
 /// verified in pieces; a piece costs about as much as a token.
 const VERIFIED_AT_ONCE: usize = 16;
 
+/// Chooses what follows: of the logits after a token, which it may change, and the tokens that were read until there.
+pub(in crate::model) type Choose<'a> = &'a mut dyn FnMut(&mut [f32], &[u32]) -> Option<Choice>;
+
 /// How a reading begins and ends.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::model) struct Greedy<'a> {
@@ -34,8 +37,7 @@ pub(in crate::model) struct Greedy<'a> {
 }
 
 impl Decoder {
-    /// Reads the one piece of audio that was begun with. `choose` is given the logits after a token and the tokens that were read until
-    /// there; it may change the logits. `opened` sees what the step with the opening says.
+    /// Reads the one piece of audio that was begun with. `opened` sees what the step with the opening says.
     ///
     /// # Errors
     /// `Model` with what ONNX Runtime says, or where `choose` finds nothing.
@@ -44,7 +46,7 @@ impl Decoder {
         greedy: &Greedy<'_>,
         prior: Prior<'_>,
         opened: &mut dyn FnMut(&mut Rows),
-        choose: &mut dyn FnMut(&mut [f32], &[u32]) -> Option<Choice>,
+        choose: Choose<'_>,
     ) -> Result<(Reading, Attention)> {
         let &Greedy { name, opening, end_token, vocabulary, limit, most_back } = greedy;
         let mut look_back = most_back.map(LookBack::new);

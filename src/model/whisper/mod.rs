@@ -81,7 +81,7 @@ struct Heard {
 }
 
 impl Whisper {
-    /// Loads a checked model and proves by a run on half a second of silence that its provider works.
+    /// Loads a checked model and proves by a run on half a second of a hum that its provider works.
     ///
     /// # Errors
     /// Those of the store and of ONNX Runtime; `Corrupt` when a figure of the manifest is out of its range; `Model` when the graphs
@@ -112,8 +112,9 @@ impl Whisper {
             options,
             time: ReadingTime::default(),
         };
-        // With a draft, so that a step of several tokens is proven too.
-        whisper.transcribe(&vec![0.0; SAMPLE_RATE as usize / 2], Prior::draft(&[0]))?;
+        // Of a hum, since silence is not read; with a draft, so that a step of several tokens is proven too.
+        let hum: Vec<f32> = (0..SAMPLE_RATE / 2).map(|sample| if sample % 160 < 80 { 0.01 } else { -0.01 }).collect();
+        whisper.transcribe(&hum, Prior::draft(&[0]))?;
         Ok(whisper)
     }
 
@@ -201,6 +202,11 @@ impl Whisper {
     }
 }
 
+/// Whether no sample is louder than -80 dBFS. Of such audio a Whisper makes up words ("you"), whatever its rules.
+fn is_silent(audio: &[f32]) -> bool {
+    audio.iter().all(|sample| sample.abs() < 1e-4)
+}
+
 impl Options {
     /// # Errors
     /// `InvalidInput` naming what was asked for and what there is.
@@ -251,7 +257,7 @@ impl Transcriber for Whisper {
         if audio.len() > self.parameters.longest_samples() {
             return self.read_alone(audio);
         }
-        if audio.len() < SHORTEST_SAMPLES {
+        if audio.len() < SHORTEST_SAMPLES || is_silent(audio) {
             return Ok(Hypothesis::default());
         }
         self.time.readings += 1;
@@ -276,6 +282,15 @@ impl Transcriber for Whisper {
 
     fn transcribe_all(&mut self, pieces: &[&[f32]]) -> Result<Vec<Hypothesis>> {
         pieces.iter().map(|audio| self.read_alone(audio)).collect()
+    }
+
+    /// After a given sentence and a pause it says that nothing follows, whatever does.
+    fn goes_on_from_given(&self) -> bool {
+        false
+    }
+
+    fn reads_better_at_leisure(&self) -> bool {
+        true
     }
 
     fn windows(&mut self) -> Option<&mut dyn Windows> {

@@ -6,7 +6,7 @@
 
 use super::on_audio::OnAudio;
 use super::parameters::Parameters;
-use super::{FRAME_SAMPLES, SHORTEST_SAMPLES, Whisper};
+use super::{FRAME_SAMPLES, SHORTEST_SAMPLES, Whisper, is_silent};
 use crate::decode::Hypothesis;
 use crate::decode::fallback::Fallback;
 use crate::decode::greedy::Choice;
@@ -27,7 +27,7 @@ impl Whisper {
         if audio.len() > self.window_samples() {
             return self.read_through(audio);
         }
-        if audio.len() < SHORTEST_SAMPLES {
+        if audio.len() < SHORTEST_SAMPLES || is_silent(audio) {
             return Ok(Hypothesis::default());
         }
         let rules = self.plain.clone();
@@ -124,6 +124,9 @@ impl Windows for Whisper {
     fn read_window(&mut self, audio: &[f32], context: &mut Context) -> Result<Window> {
         let samples = audio.len().min(self.window_samples());
         let audio = &audio[..samples];
+        if is_silent(audio) {
+            return Ok(Window { segments: Vec::new(), advance: samples as u64 });
+        }
         let rules = Rules { timestamps: true, ..self.plain.clone() };
         let limits = Limits::of(self.parameters.text_tokens);
         let previous = context.previous();
