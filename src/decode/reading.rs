@@ -4,12 +4,13 @@
 //! (`whisper/decoding.py`).
 
 use super::beam::{self, Beam};
+use super::boost::State;
 use super::greedy::{self, Choice};
 use super::lines::{self, Lines, MOST_LINES};
 use super::prompt::{Prompt, Task};
 use super::rules::Rules;
 use super::sampling::{self, Sampling};
-use super::{compression, language};
+use super::{compression, language, pursuit};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a reading is searched for.
@@ -90,6 +91,8 @@ pub struct Reading {
     pub log_probability: f64,
     /// The same over the number of tokens and one.
     pub average_log_probability: f64,
+    /// What is to be added to the sum where it is asked whether to believe it: of the listed terms ([`forgiven`](super::boost::Boost::forgiven)).
+    pub forgiven: f64,
     /// How likely nobody speaks, 0 to 1.
     pub no_speech: f32,
     /// The temperature it was sampled at; 0: greedy or by beam search.
@@ -105,6 +108,10 @@ pub struct Reading {
 pub(super) struct Line {
     pub tokens: Vec<Choice>,
     pub log_probability: f64,
+    /// How far a listed term has been said.
+    pub state: State,
+    /// What listed terms add to the log-probability where lines are compared.
+    pub bonus: f64,
 }
 
 impl Line {
@@ -162,7 +169,12 @@ pub fn read<L: Lines + ?Sized>(
     let first = logits.pop().unwrap_or_default();
     drop(logits);
     let mut found = match *search {
-        Search::Beam(beam) => beam::search(lines, rules, first, beam, room)?,
+        Search::Beam(beam) => beam::search(lines, rules, task.terms, first, beam, room)?,
+        // A sampled reading is the model's own: of a term that is begun by chance little is said to its end.
+        Search::Sample { sampling, .. } if sampling.temperature <= 0.0 && task.terms.is_some() => {
+            let terms = task.terms.into_iter();
+            terms.map(|terms| pursuit::read(lines, rules, terms, (&prompt.tokens, first.clone()), room)).collect::<Result<_>>()?
+        }
         Search::Sample { sampling, best_of, seed } => sampling::sample(lines, rules, first, sampling, (best_of, room, seed))?,
     };
     let line = found.swap_remove(best(&found, limits.length_penalty));
@@ -172,6 +184,7 @@ pub fn read<L: Lines + ?Sized>(
     Ok(Reading {
         average_log_probability: line.log_probability / (line.tokens.len() + 1) as f64,
         log_probability: line.log_probability,
+        forgiven: task.terms.map_or(0.0, |terms| terms.forgiven(&line.tokens)),
         tokens: line.tokens,
         no_speech,
         temperature: search.temperature(),
@@ -192,7 +205,8 @@ fn probability(logits: &[f32], token: u32) -> f32 {
 fn best(lines: &[Line], length_penalty: Option<f32>) -> usize {
     let score = |line: &Line| {
         let length = line.tokens.len() as f64;
-        line.log_probability / length_penalty.map_or(length.max(1.0), |alpha| ((5.0 + length) / 6.0).powf(f64::from(alpha)))
+        (line.log_probability + line.bonus)
+            / length_penalty.map_or(length.max(1.0), |alpha| ((5.0 + length) / 6.0).powf(f64::from(alpha)))
     };
     let mut best = (0, f64::NEG_INFINITY);
     for (place, line) in lines.iter().enumerate() {

@@ -23,8 +23,6 @@ use super::decoder::{Decoder, Greedy, Reading};
 use super::{ReadingTime, Transcriber};
 use crate::decode::alignment::{Attention, FRAME_SAMPLES, WordTimes};
 use crate::decode::boost::Boost;
-use crate::decode::greedy;
-use crate::decode::pursuit::Pursuit;
 use crate::decode::tokenizer::Tokenizer;
 use crate::decode::vocabulary::Vocabulary;
 use crate::decode::{Hypothesis, Prior};
@@ -49,9 +47,6 @@ struct Silence {
 /// docs/latency.md has what it brings.
 const SILENCE: Silence = Silence { before_frames: 21, after_samples: 4_000 };
 const NO_SILENCE: Silence = Silence { before_frames: 0, after_samples: 0 };
-
-/// After so many terms that were begun in vain a reading is done without them.
-const MOST_UNDONE: usize = 8;
 
 /// The `[moonshine]` section of the manifest.
 #[derive(Clone, Debug, Deserialize)]
@@ -181,25 +176,7 @@ impl Moonshine {
     fn decode(&mut self, prior: Prior<'_>, limit: usize) -> Result<(Reading, Attention)> {
         let Parameters { start_token, end_token, vocabulary, .. } = self.parameters;
         let greedy = Greedy { name: &self.name, opening: &[start_token], end_token, vocabulary, limit, most_back: None };
-        let Some(boost) = &self.boost else {
-            return self.decoder.greedy(&greedy, prior, &mut |_| (), &mut |logits, _| greedy::choose(logits));
-        };
-        let given = prior.given;
-        let (mut plain, mut draft) = (Vec::new(), prior.draft.to_vec());
-        loop {
-            let mut pursuit = Pursuit::new(boost, &plain);
-            let prior = Prior { given, draft: &draft };
-            let read = self.decoder.greedy(&greedy, prior, &mut |_| (), &mut |logits, read| pursuit.choose(logits, read))?;
-            let Some(failed) = pursuit.failed(read.0.ids()) else { return Ok(read) };
-            // What is read is the same up to there, so the next place is a later one.
-            draft = read.0.ids().get(given.len()..).unwrap_or_default().to_vec();
-            self.decoder.keep(0)?;
-            if plain.len() == MOST_UNDONE {
-                let prior = Prior { given, draft: &draft };
-                return self.decoder.greedy(&greedy, prior, &mut |_| (), &mut |logits, _| greedy::choose(logits));
-            }
-            plain.push(failed);
-        }
+        self.decoder.greedy_with_terms(&greedy, prior, &mut |_| (), &mut |_, _| (), self.boost.as_ref())
     }
 
     /// The words of what was read in `audio`, of which the first `given` tokens were given.

@@ -81,7 +81,7 @@ impl Moonshine {
         let begun = |piece: &Piece<'_>| (Reading::new(end_token, piece.limit), Attention::default());
         let mut readings: Vec<(Reading, Attention)> = batch.iter().map(begun).collect();
         // Which piece each of the decoder's is, and what was read last in it; `None` where it is done.
-        let mut pursuits: Vec<Option<Pursuit<'_>>> = vec![self.boost.as_ref().map(|boost| Pursuit::new(boost, &[])); batch.len()];
+        let mut pursuits: Vec<Option<Pursuit<'_>>> = vec![self.boost.as_ref().map(Pursuit::new); batch.len()];
         let mut open: Vec<(usize, Option<u32>)> = (0..batch.len()).map(|piece| (piece, Some(start_token))).collect();
         loop {
             let tokens: Vec<u32> = open.iter().map(|(_, next)| next.unwrap_or(end_token)).collect();
@@ -99,7 +99,7 @@ impl Moonshine {
             let going: Vec<usize> = (0..open.len()).filter(|row| open[*row].1.is_some()).collect();
             if going.is_empty() {
                 let failed = |(pursuit, (reading, _)): (&mut Option<Pursuit<'_>>, &(Reading, Attention))| {
-                    pursuit.as_mut().is_some_and(|pursuit| pursuit.failed(reading.ids()).is_some())
+                    pursuit.as_mut().is_some_and(|pursuit| pursuit.failed(reading.ids(), true).is_some())
                 };
                 let failed: Vec<bool> = pursuits.iter_mut().zip(&readings).map(failed).collect();
                 return Ok(readings.into_iter().zip(failed).collect());
