@@ -41,8 +41,8 @@ class Placing:
 MEASURED: dict[tuple[int, int], Placing] = {
     (51_864, 4): Placing(before=((3, 2), (2, 1), (3, 1)), own=((1, 2),)),
 }
-"""By vocabulary and decoder layers: tiny.en. Chosen one by one on words of four speakers of TIMIT; `benches/whisper` has
-what they tell of the others. Of every other Whisper the heads that its authors name are taken, by time warping."""
+"""By vocabulary and decoder layers: tiny.en. Chosen one by one on words of four speakers of TIMIT; `benches/whisper`
+has what they tell of the others. Of all other Whispers the heads that their authors name are taken, by time warping."""
 
 
 def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> Exported:
