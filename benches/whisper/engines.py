@@ -4,7 +4,7 @@ In: folders of models. Out: what starts each of them. README.md says where the s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,6 @@ class Theirs:
     name: str
     options: Mapping[str, Any]
     engine: str = "faster-whisper"
-    timed: bool = True
-    """Or only read once, for its words."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,6 @@ class Pair:
 
     ours: str
     theirs: str
-    filled: str = field(default="")
-    """The other one where it fills audio up as openai-whisper does; empty where it is not run."""
 
 
 def named(who: str, precision: str, beam: int) -> str:
@@ -72,26 +68,16 @@ def theirs() -> list[Theirs]:
         for compute in PRECISIONS.values()
         for beam in BEAMS
     ]
-    filled = [
-        Theirs(
-            f"{named('faster-whisper', 'float32', beam)}, filled with silence",
-            {"beam": beam, "compute": "float32", "asked": ONCE, "silence": True},
-            timed=False,
-        )
-        for beam in BEAMS
-    ]
-    return [*rows, Theirs("faster-whisper int8, its defaults", {"beam": 5, "compute": "int8"}), *filled]
+    return [*rows, Theirs("faster-whisper int8, its defaults", {"beam": 5, "compute": "int8"})]
 
 
 def pairs() -> list[Pair]:
     """What is to read the same, ours first."""
-    found = []
-    for precision, compute in PRECISIONS.items():
-        for beam in BEAMS:
-            other = named("faster-whisper", compute, beam)
-            filled = f"{other}, filled with silence" if precision == "fp32" else ""
-            found.append(Pair(named("auricle", precision, beam), other, filled))
-    return found
+    return [
+        Pair(named("auricle", precision, beam), named("faster-whisper", compute, beam))
+        for precision, compute in PRECISIONS.items()
+        for beam in BEAMS
+    ]
 
 
 def start(row: Theirs, scratch: Path) -> Worker:

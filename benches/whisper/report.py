@@ -19,20 +19,17 @@ def words_table(found: Mapping[str, Any]) -> str:
     head = ("words", "WER %", "TIMIT", "rest", "RTF wall", "RTF CPU", "start s", "peak MiB")
     rows = []
     for name, each in found["engines"].items():
-        timed = [ranged(each[f"factor_{time}"], 3) if f"factor_{time}" in each else "-" for time in ("wall", "cpu")]
+        timed = [ranged(each[f"factor_{time}"], 3) for time in ("wall", "cpu")]
         errors = [number(each[key]) for key in ("wer", "wer_timit", "wer_rest")]
         rows.append((name, *errors, *timed, number(each["start_s"]), number(each["peak_mib"], 0)))
-    pairs_head = ("pair", "same words", "same letters", "filled: words", "letters", "WER apart", "wall", "CPU")
+    pairs_head = ("pair", "same words", "same letters", "WER apart", "wall", "CPU")
     pairs = []
     for pair in found["pairs"]:
-        filled = pair["same_filled"]
         pairs.append(
             (
                 f"{pair['ours']} / {pair['theirs']}",
                 share(pair["same"]["words"]),
                 share(pair["same"]["letter"]),
-                share(filled["words"]) if filled else "-",
-                share(filled["letter"]) if filled else "-",
                 f"{pair['wer_apart']:+.2f}",
                 ranged(pair["ratio_wall"], 3),
                 ranged(pair["ratio_cpu"], 3),
@@ -53,11 +50,20 @@ def words_table(found: Mapping[str, Any]) -> str:
 def context_table(found: Mapping[str, Any]) -> str:
     """Read once, live, and the time it takes."""
     once = [
-        (name, *(number(each[key]) for key in ("wer", "wer_timit", "wer_rest")), share(each["doubted"]))
+        (
+            name,
+            *(number(each[key]) for key in ("wer", "wer_timit", "wer_rest")),
+            share(each["begun_anew"]),
+            share(each["doubted"]),
+        )
         for name, each in found["once"].items()
     ]
     live = [
-        (name, *(number(each[key]) for key in ("wer", "wer_timit", "wer_rest")), share(each["cpu_share"]))
+        (
+            name,
+            *(number(each[key]) for key in ("wer", "wer_timit", "wer_rest", "wer_rolling")),
+            share(each["cpu_share"]),
+        )
         for name, each in found["live"].items()
     ]
     timed = [
@@ -69,11 +75,11 @@ def context_table(found: Mapping[str, Any]) -> str:
         [
             f"{found['clips']} clips, each read greedily once",
             "",
-            markdown(("read once", "WER %", "TIMIT", "rest", "to be read again"), once),
+            markdown(("read once", "WER %", "TIMIT", "rest", "begun anew", "doubted"), once),
             "",
             f"{found['live_clips']} clips, captions as live, the final ones; processor time by length of audio",
             "",
-            markdown(("live", "WER %", "TIMIT", "rest", "CPU"), live),
+            markdown(("live", "WER %", "TIMIT", "rest", "before finals", "CPU"), live),
             "",
             "processor time, ms, median, of so many seconds of audio",
             "",

@@ -26,8 +26,7 @@ Texts = Mapping[Utterance, str]
 def measure(binary: Path, models: Path, clips: Sequence[Utterance], rounds: int, scratch: Path) -> dict[str, Any]:
     """Every round gives every clip to every engine, another one first each time; all engines stay loaded.
 
-    The first clip is given once more before, and not counted. Rows that are not timed read in the first round only,
-    each clip after all the others.
+    The first clip is given once more before, and not counted.
     """
     own, others = engines.ours(), engines.theirs()
     files = [scratch / f"{k}.npy" for k in range(len(clips))]
@@ -53,21 +52,19 @@ def measure(binary: Path, models: Path, clips: Sequence[Utterance], rounds: int,
                 return fed[name].read(sounds[k]), None
             return workers[name].read(files[k])
 
-        timed = [*fed, *(row.name for row in others if row.timed)]
-        untimed = [row.name for row in others if not row.timed]
-        for name in (*timed, *untimed):
+        names = [*fed, *workers]
+        for name in names:
             given(name, 0)
         for number in range(rounds):
             for k, clip in enumerate(clips):
                 length_s = len(sounds[k]) / SAMPLE_RATE_HZ
-                turn = (number + k) % len(timed)
-                for name in (*timed[turn:], *timed[:turn], *(untimed if number == 0 else ())):
+                turn = (number + k) % len(names)
+                for name in names[turn:] + names[:turn]:
                     took, said = given(name, k)
                     if said is not None:
                         texts[name].setdefault(clip, " ".join(said))
-                    if name in timed:
-                        row_of = {"engine": name, "round": number, "clip": clip.path.name, "audio_s": length_s}
-                        rows.append(row_of | {key: round(value, 6) for key, value in asdict(took).items()})
+                    row_of = {"engine": name, "round": number, "clip": clip.path.name, "audio_s": length_s}
+                    rows.append(row_of | {key: round(value, 6) for key, value in asdict(took).items()})
                 if (k + 1) % 24 == 0 or k + 1 == len(clips):
                     print(
                         f"words: round {number + 1}/{rounds}: {k + 1}/{len(clips)} clips", file=sys.stderr, flush=True
@@ -83,8 +80,7 @@ def measure(binary: Path, models: Path, clips: Sequence[Utterance], rounds: int,
         "rounds": rounds,
         "versions": next(iter(workers.values())).versions,
         "engines": {
-            name: errors(clips, said) | (factors(rows, name) if name in timed else {}) | asdict(loaded[name])
-            for name, said in texts.items()
+            name: errors(clips, said) | factors(rows, name) | asdict(loaded[name]) for name, said in texts.items()
         },
         "pairs": [compared(pair, clips, texts, rows) for pair in engines.pairs()],
         "texts": {name: {clip.path.name: text for clip, text in said.items()} for name, said in texts.items()},
@@ -122,7 +118,6 @@ def compared(
         "ours": pair.ours,
         "theirs": pair.theirs,
         "same": same(ours, theirs),
-        "same_filled": same(ours, texts[pair.filled]) if pair.filled else None,
         "wer_apart": errors(clips, ours)["wer"] - errors(clips, theirs)["wer"],
         **ratios,
     }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from builds import ROOT, context_name, with_context
 from clips import SAMPLE_RATE_HZ, SoundClip, Utterance, Word
-from context import ALL, GRID, LIVE, frames_of, log_probability, stages
+from context import ALL, GRID, LIVE, before_it_begins_anew, frames_of, last_rolling, log_probability, stages
 from engines import ours, pairs, theirs
 from invented import CUT, LEVELS_DBFS, QUIET, TAKES, Recording, cut_words, figures, quiet, sounds
 from placed import by_place, parsed, summed
@@ -30,15 +30,15 @@ def test_texts_may_be_the_same_in_words_and_not_in_letters() -> None:
 
 
 def test_every_pair_is_of_rows_that_are_run() -> None:
-    known = {row.name for row in ours()} | {row.name for row in theirs()}
-    timed = {row.name for row in theirs() if row.timed}
+    own, others = {row.name for row in ours()}, {row.name for row in theirs()}
+    assert len(pairs()) == 4
     for pair in pairs():
-        assert pair.ours in known and pair.theirs in timed and (not pair.filled or pair.filled in known)
+        assert pair.ours in own and pair.theirs in others
 
 
 def test_a_pair_has_its_ratio_a_round() -> None:
     pair = pairs()[0]
-    texts = {name: {TIMIT: "four words are here"} for name in (pair.ours, pair.theirs, pair.filled)}
+    texts = {name: {TIMIT: "four words are here"} for name in (pair.ours, pair.theirs)}
     rows = [
         {"engine": name, "round": k, "audio_s": 2.0, "wall_s": wall_s * (k + 1), "cpu_s": 1.0}
         for name, wall_s in ((pair.ours, 1.0), (pair.theirs, 4.0))
@@ -47,7 +47,7 @@ def test_a_pair_has_its_ratio_a_round() -> None:
     found = compared(pair, [TIMIT], texts, rows)
     assert found["ratio_wall"] == {"median": 0.25, "lowest": 0.25, "highest": 0.25}
     assert found["ratio_cpu"]["median"] == 1.0
-    assert (found["wer_apart"], found["same_filled"]) == (0.0, {"letter": 1.0, "words": 1.0})
+    assert (found["wer_apart"], found["same"]) == (0.0, {"letter": 1.0, "words": 1.0})
 
 
 def test_a_manifest_gets_another_name_and_context_and_nothing_else() -> None:
@@ -82,6 +82,30 @@ def test_the_end_counts_as_certain() -> None:
 
     assert log_probability(Reading([1], [np.exp(-2.0)], [])) == pytest.approx(-1.0)
     assert log_probability(Reading()) == 0.0
+
+
+def test_a_reading_ends_where_attention_jumps_back() -> None:
+    from auricle_export.whisper.decode import Reading
+
+    def reading(places: list[int]) -> Reading:
+        rows = [np.eye(200, dtype=np.float32)[[place, place]] for place in places]
+        return Reading(list(range(len(places))), [1.0] * len(places), rows)
+
+    assert before_it_begins_anew(reading([10, 100, 20, 30, 40, 50])).tokens == [0, 1]
+    assert len(before_it_begins_anew(reading([10, 100, 20, 30, 60, 20])).tokens) == 6
+
+
+def test_what_was_shown_last_before_the_final() -> None:
+    def caption(segment: int, state: str, text: str) -> dict[str, object]:
+        return {"type": "caption", "segment": segment, "state": state, "text": text}
+
+    events = [
+        caption(0, "partial", "a"),
+        caption(0, "partial", "a b"),
+        caption(0, "final", "c"),
+        caption(1, "partial", "d"),
+    ]
+    assert last_rolling(events) == "a b d"
 
 
 def test_stages_are_medians_by_length() -> None:
@@ -143,13 +167,16 @@ def test_sounds_are_spread(tmp_path: Path) -> None:
 def test_tables_say_what_is_missing() -> None:
     factor = {"median": 0.1, "lowest": 0.1, "highest": 0.2}
     errors_of = {"wer": 1.0, "wer_timit": float("nan"), "wer_rest": 1.0, "start_s": 1.0, "peak_mib": 100.0}
-    pair = {"ours": "a", "theirs": "b", "same": {"letter": 1.0, "words": 0.5}, "same_filled": None, "wer_apart": -0.1}
+    pair = {"ours": "a", "theirs": "b", "same": {"letter": 1.0, "words": 0.5}, "wer_apart": -0.1}
     words = {
         "clips": 1,
         "words": 4,
         "audio_s": 2.0,
         "rounds": 1,
-        "engines": {"a": errors_of | {"factor_wall": factor, "factor_cpu": factor}, "b": errors_of},
+        "engines": {
+            "a": errors_of | {"factor_wall": factor, "factor_cpu": factor},
+            "b": errors_of | {"factor_wall": factor, "factor_cpu": factor},
+        },
         "pairs": [pair | {"ratio_wall": factor, "ratio_cpu": factor}],
     }
     told = words_table(words)
@@ -159,8 +186,8 @@ def test_tables_say_what_is_missing() -> None:
         {
             "clips": 3,
             "live_clips": 1,
-            "once": {"x": each | {"doubted": 0.25}},
-            "live": {"x": each | {"cpu_share": 0.1}},
+            "once": {"x": each | {"begun_anew": 0.0, "doubted": 0.25}},
+            "live": {"x": each | {"wer_rolling": 3.0, "cpu_share": 0.1}},
             "timed": {"x": {"encoder": {"2": 3.0}}},
         }
     )
