@@ -72,6 +72,15 @@ struct Options {
     beam: Option<Beam>,
 }
 
+/// What the encoder hears behind audio that is shorter than it is to hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    /// Silence.
+    Silence,
+    /// Zeros in the log-mel, as where the reference transcribes.
+    Nothing,
+}
+
 /// A greedy reading, before it is spelled.
 struct Heard {
     reading: Reading,
@@ -128,13 +137,19 @@ impl Whisper {
         self.parameters.frames_of(samples) * FRAME_SAMPLES
     }
 
-    /// The states [1, frames, state] of `audio`, cut or filled up with silence to so many frames.
-    fn hear(&mut self, audio: &[f32], frames: usize) -> Result<DynValue> {
+    /// The states [1, frames, state] of `audio`, cut or filled up to so many frames.
+    fn hear(&mut self, audio: &[f32], frames: usize, behind: Behind) -> Result<DynValue> {
         let mut watch = Stopwatch::start();
-        let mut heard = audio.to_vec();
-        heard.resize(frames * FRAME_SAMPLES, 0.0);
-        let mel = self.log_mel.compute(&heard);
-        let shape = [1, self.log_mel.mels(), frames * (FRAME_SAMPLES / HOP_SAMPLES)];
+        let mel_frames = frames * (FRAME_SAMPLES / HOP_SAMPLES);
+        let mel = match behind {
+            Behind::Silence => {
+                let mut heard = audio.to_vec();
+                heard.resize(frames * FRAME_SAMPLES, 0.0);
+                self.log_mel.compute(&heard)
+            }
+            Behind::Nothing => self.log_mel.filled_up(&audio[..audio.len().min(frames * FRAME_SAMPLES)], mel_frames),
+        };
+        let shape = [1, self.log_mel.mels(), mel_frames];
         let mel = Tensor::from_array((shape, mel)).map_err(|error| failed_run(self.encoder.graph().name(), &error))?;
         self.encoder.give(layout::MEL, &mel)?;
         let encoded = self.encoder.run();
@@ -145,7 +160,7 @@ impl Whisper {
 
     /// Greedy decoding of so many frames of `audio`, at most `limit` tokens, without the rounds of a loop.
     fn read(&mut self, audio: &[f32], frames: usize, prior: Prior<'_>, limit: usize) -> Result<Heard> {
-        let states = self.hear(audio, frames)?;
+        let states = self.hear(audio, frames, Behind::Silence)?;
         let mut watch = Stopwatch::start();
         let decoded = self.decoder.begin(&[states]).and_then(|()| self.decode(prior, limit));
         self.decoder.end();

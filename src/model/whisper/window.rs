@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::on_audio::OnAudio;
 use super::parameters::Parameters;
-use super::{FRAME_SAMPLES, SHORTEST_SAMPLES, Whisper, is_silent};
+use super::{Behind, FRAME_SAMPLES, SHORTEST_SAMPLES, Whisper, is_silent};
 use crate::decode::Hypothesis;
 use crate::decode::alignment::{self, Span};
 use crate::decode::fallback::Fallback;
@@ -75,7 +75,7 @@ impl Whisper {
     /// Hears all of the 30 s that `audio` begins and does `with` the decoder on them what is to be done.
     fn on<T>(&mut self, audio: &[f32], with: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.time.readings += 1;
-        let states = self.hear(audio, self.parameters.audio_frames)?;
+        let states = self.hear(audio, self.parameters.audio_frames, Behind::Nothing)?;
         let mut watch = Stopwatch::start();
         let read = self.decoder.begin(&[states]).and_then(|()| with(self));
         self.decoder.end();
