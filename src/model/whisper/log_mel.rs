@@ -75,6 +75,23 @@ impl LogMel {
         let highest = self.log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         self.log.iter().map(|&log| ((log.max(highest - RANGE) + 4.0) / 4.0) as f32).collect()
     }
+
+    /// Log-mel [mels, `frames`] of `audio` as `transcribe` of openai-whisper and faster-whisper fill it up: silence follows as far as a
+    /// window of the audio reaches, and where the audio has no frame any more there is 0, which is no silence.
+    ///
+    /// Silence instead makes one text in eight another, and more errors.
+    pub fn filled_up(&mut self, audio: &[f32], frames: usize) -> Vec<f32> {
+        let own = (audio.len() / HOP_SAMPLES).min(frames);
+        let mut heard = audio.to_vec();
+        heard.resize(audio.len() + WINDOW_SAMPLES, 0.0);
+        let computed = self.compute(&heard);
+        let mut filled = vec![0.0; self.mels() * frames];
+        let bands = computed.chunks_exact(heard.len() / HOP_SAMPLES);
+        for (to, from) in filled.chunks_exact_mut(frames.max(1)).zip(bands) {
+            to[..own].copy_from_slice(&from[..own]);
+        }
+        filled
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +121,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn behind_the_audio_there_is_nothing() {
+        let audio: Vec<f32> = (0..1_700).map(|n| (n as f32 * 0.3).sin() * 0.1).collect();
+        let mut log_mel = LogMel::new(80);
+        let mut long = audio.clone();
+        long.resize(16_000, 0.0);
+        let long = log_mel.compute(&long);
+        let filled = log_mel.filled_up(&audio, 40);
+        assert_eq!(filled.len(), 80 * 40);
+        for (band, (filled, long)) in filled.chunks_exact(40).zip(long.chunks_exact(100)).enumerate() {
+            assert_eq!(filled[..10], long[..10], "band {band}");
+            assert!(filled[10..].iter().all(|value| *value == 0.0), "band {band}");
+        }
+        assert_eq!(log_mel.filled_up(&audio, 5).len(), 80 * 5);
+        assert_eq!(log_mel.filled_up(&[0.5; 100], 4), vec![0.0; 80 * 4]);
     }
 
     #[test]
