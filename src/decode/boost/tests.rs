@@ -116,3 +116,45 @@ fn a_full_list_takes_bounded_room() {
     assert_eq!(boost.terms(), 1_000);
     assert!(boost.nodes.len() < 3_000, "{} nodes: what begins alike is kept once", boost.nodes.len());
 }
+
+#[test]
+fn a_term_may_begin_directly_behind_another() {
+    let boost = boost("Sioban\nAnn\nNew York");
+    let mut state = State::default();
+    boost.advance(&mut state, token(" Sioban"));
+    assert!(boost.is_whole(&state));
+    let behind: Vec<(&str, bool, f32)> = boost
+        .candidates(&state)
+        .iter()
+        .map(|candidate| (PIECES[candidate.token as usize], candidate.begins, candidate.bonus))
+        .collect();
+    let found = |piece: &str| behind.iter().find(|(other, ..)| *other == piece).copied();
+    assert_eq!(found(" Ann"), Some((" Ann", true, worth("Ann"))), "{behind:?}");
+    assert_eq!(found(" New").map(|(_, begins, _)| begins), Some(true));
+    assert_eq!(found("io"), None);
+    near(gained(&boost, &[" Sioban", " Ann"]), worth("Sioban") + worth("Ann"));
+}
+
+#[test]
+fn a_whole_term_within_a_longer_one_is_not_lost_with_it() {
+    let boost = boost("York\nNew York Minster");
+    near(gained(&boost, &[" New", " York"]), worth("York"));
+    near(gained(&boost, &[" New", " York", " Ann"]), worth("York"));
+    near(gained(&boost, &[" New", " York", " Min"]), worth("York"));
+    near(gained(&boost, &[" New", " York", " Min", "ster"]), worth("New York Minster"));
+    near(gained(&boost, &[" New", " York", "a"]), 0.0);
+}
+
+#[test]
+fn only_whole_terms_are_forgiven_and_at_most_their_bonus() {
+    let boost = boost("Sioban\nAnn");
+    let of = |pieces: &[(&str, f32)]| {
+        let choice = |&(piece, cost): &(&str, f32)| Choice { token: token(piece), probability: (-cost).exp() };
+        boost.forgiven(&pieces.iter().map(choice).collect::<Vec<_>>()) as f32
+    };
+    near(of(&[(" York", 1.0), (" S", 2.0), ("io", 1.5), ("ban", 0.5), (" New", 3.0)]), 4.0);
+    near(of(&[(" York", 1.0), (" S", 2.0), ("io", 1.5), ("ban", 0.5)]), 4.0);
+    near(of(&[(" S", 2.0), ("io", 1.5), (" New", 3.0)]), 0.0);
+    near(of(&[(" Sioban", 40.0), (" Ann", 1.0), ("'s", 3.0), (" Ann", 2.0), ("a", 1.0)]), worth("Sioban") + 1.0);
+    near(of(&[]), 0.0);
+}
