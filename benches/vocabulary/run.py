@@ -101,13 +101,21 @@ def listed(path: Path, names: Sequence[str]) -> Path:
     return path
 
 
-def read(auricle: Auricle, paths: Sequence[Path], vocabulary: Path | None) -> dict[Path, str]:
-    """What is read of every file."""
-    options = ["--sounds", "off", *(["--vocabulary", str(vocabulary)] if vocabulary else [])]
-    return {path: transcript(events) for path, events in auricle.events("transcribe", list(paths), *options).items()}
+class Reader:
+    """The binary with what it is given for every reading."""
+
+    def __init__(self, auricle: Auricle, options: Sequence[str]) -> None:
+        """`options` go before the list."""
+        self.auricle, self.options = auricle, tuple(options)
+
+    def __call__(self, paths: Sequence[Path], vocabulary: Path | None) -> dict[Path, str]:
+        """What is read of every file, with a list or without."""
+        options = [*self.options, *(["--vocabulary", str(vocabulary)] if vocabulary else [])]
+        heard = self.auricle.events("transcribe", list(paths), "--sounds", "off", *options)
+        return {path: transcript(events) for path, events in heard.items()}
 
 
-def measure(auricle: Auricle, data: Path, tuning: bool, parts: str) -> dict[str, str]:
+def measure(read: Reader, data: Path, tuning: bool, parts: str) -> dict[str, str]:
     """Every figure, by its name."""
     names = NAMES[0::2] if tuning else NAMES[1::2]
     result: dict[str, str] = {}
@@ -117,7 +125,7 @@ def measure(auricle: Auricle, data: Path, tuning: bool, parts: str) -> dict[str,
         if "made" in parts:
             spoken, without = planted(names, folder), empty(folder)
             for how, given in (("without", None), ("with", names_file)):
-                texts = read(auricle, [*spoken, *without], given)
+                texts = read([*spoken, *without], given)
                 found = sum(has(name, texts[path]) for path, name in spoken.items())
                 once = {name for path, name in spoken.items() if has(name, texts[path])}
                 other = sum(has(each, texts[path]) for path, name in spoken.items() for each in names if each != name)
@@ -131,7 +139,7 @@ def measure(auricle: Auricle, data: Path, tuning: bool, parts: str) -> dict[str,
         clips = utterances(data)
         if "real" in parts and clips:
             paths = [clip.path for clip in clips]
-            plain, boosted = read(auricle, paths, None), read(auricle, paths, names_file)
+            plain, boosted = read(paths, None), read(paths, names_file)
             for how, texts in (("without", plain), ("with", boosted)):
                 rate = error_rate((clip.text, texts[clip.path]) for clip in clips)
                 result[f"WER of {len(clips)} real clips, {how} the list"] = f"{rate.percent:.2f} % of {rate.words}"
@@ -139,7 +147,7 @@ def measure(auricle: Auricle, data: Path, tuning: bool, parts: str) -> dict[str,
             half = clips[0::2] if tuning else clips[1::2]
             words = rare(half, plain)
             rares = sorted({word for each in words.values() for word in each})
-            given = read(auricle, [clip.path for clip in half], listed(folder / "rare.txt", rares))
+            given = read([clip.path for clip in half], listed(folder / "rare.txt", rares))
             found = sum(
                 normalise(word) in normalise(given[path]).split() for path, each in words.items() for word in each
             )
@@ -158,13 +166,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--auricle", type=Path, default=ROOT / "target" / "release" / "auricle", help="the binary")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of speech/")
     parser.add_argument("--model", default="moonshine-tiny-en", help="the model that makes captions")
+    parser.add_argument("--beam", type=int, metavar="LINES", help="search with so many lines, where the model can")
     parser.add_argument("--tuning", action="store_true", help="the halves that the bonus was chosen on")
     parser.add_argument("--part", choices=("made", "real", "made+real"), default="made+real", help="what to measure")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here as well")
     options = parser.parse_args(arguments)
     try:
         auricle = Auricle(options.auricle, models={"transcribe": options.model})
-        result = measure(auricle, options.data, options.tuning, options.part)
+        read = Reader(auricle, ["--beam", str(options.beam)] if options.beam else [])
+        result = measure(read, options.data, options.tuning, options.part)
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
