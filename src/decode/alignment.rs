@@ -15,6 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Samples at 16 kHz from one frame of Moonshine's encoder to the next.
 pub const FRAME_SAMPLES: usize = 384;
+/// A manifest's frames are no longer than this: 0.1 s.
+const LONGEST_FRAME_SAMPLES: usize = 1_600;
 /// Attention below this counts as this much.
 const LEAST_ATTENTION: f64 = 1e-4;
 /// Mean square of what counts as silence, -100 dBFS.
@@ -33,7 +35,7 @@ pub struct Span {
     pub end: u64,
 }
 
-/// How attention tells where words lie; the section `[moonshine.word_times]` of a manifest.
+/// How attention tells where words lie; the section `[moonshine.word_times]` of a manifest, or `[whisper.word_times]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WordTimes {
@@ -41,7 +43,9 @@ pub struct WordTimes {
     pub heads: Vec<[usize; 2]>,
     /// How many of them, the first, look where a token begins while they predict it; the others look at their own token.
     pub before: usize,
-    /// A frame stands for the audio from this many samples after 384 x its number: 160.
+    /// Samples from one frame to the next: 384.
+    pub frame_samples: usize,
+    /// A frame stands for the audio from this many samples after that x its number: 160.
     pub frame_begins_samples: usize,
     /// Score of a frame of pause where the audio is loud, as the logarithm of attention: -7.6.
     pub pause_score: f64,
@@ -60,6 +64,7 @@ impl Default for WordTimes {
         Self {
             heads: Vec::new(),
             before: 0,
+            frame_samples: FRAME_SAMPLES,
             frame_begins_samples: 160,
             pause_score: -7.6,
             quiet_gain: 6.0,
@@ -120,6 +125,13 @@ impl Attention {
         if head < self.heads { self.values.get(start..start + self.frames).unwrap_or_default() } else { &[] }
     }
 
+    /// The same of the first `frames` frames: those behind them are of silence that was put there.
+    pub fn within(&self, frames: usize) -> Self {
+        let kept = frames.min(self.frames);
+        let rows = self.values.chunks_exact(self.frames.max(1));
+        Self { values: rows.flat_map(|row| &row[..kept]).copied().collect(), frames: kept, ..*self }
+    }
+
     /// Forgets the first `frames` frames: silence that was put before the audio.
     pub fn skip(&mut self, frames: usize) {
         let kept = self.frames.saturating_sub(frames);
@@ -159,13 +171,16 @@ impl WordTimes {
     /// `Corrupt` naming the figure, its value and its range.
     pub fn check(&self) -> Result<()> {
         let wrong = |name: &str, value: &dyn std::fmt::Display, range: &str| {
-            Err(Error::new(ErrorKind::Corrupt, format!("[moonshine.word_times]: {name} is {value}; expected {range}")))
+            Err(Error::new(ErrorKind::Corrupt, format!("word_times: {name} is {value}; expected {range}")))
         };
         if !(1..=MOST_HEADS).contains(&self.heads.len()) {
             return wrong("the number of heads", &self.heads.len(), &format!("1 to {MOST_HEADS}"));
         }
         if !(1..=self.heads.len()).contains(&self.before) {
             return wrong("before", &self.before, &format!("1 to the {} of heads", self.heads.len()));
+        }
+        if !(1..=LONGEST_FRAME_SAMPLES).contains(&self.frame_samples) {
+            return wrong("frame_samples", &self.frame_samples, &format!("1 to {LONGEST_FRAME_SAMPLES}"));
         }
         if self.frame_begins_samples > 16_000 {
             return wrong("frame_begins_samples", &self.frame_begins_samples, "0 to 16000");
@@ -201,7 +216,7 @@ impl WordTimes {
         let scores = attention.scores(self.before, pieces.len());
         let pauses: Vec<f64> =
             self.quietness(audio, frames).into_iter().map(|quiet| self.pause_score + self.quiet_gain * quiet).collect();
-        let place = |frame: usize| (frame * FRAME_SAMPLES + self.frame_begins_samples).min(audio.len()) as u64;
+        let place = |frame: usize| (frame * self.frame_samples + self.frame_begins_samples).min(audio.len()) as u64;
         let path = best_path(&scores, &pauses, &words, self.pause_cost);
         path.into_iter().map(|stretch| Span { start: place(stretch.start), end: place(stretch.end) }).collect()
     }
@@ -210,8 +225,8 @@ impl WordTimes {
     /// from below; frames past the audio are quiet.
     fn quietness(&self, audio: &[f32], frames: usize) -> Vec<f64> {
         let level_db = |frame: usize| {
-            let begin = (frame * FRAME_SAMPLES + self.frame_begins_samples).min(audio.len());
-            let samples = &audio[begin..(begin + FRAME_SAMPLES).min(audio.len())];
+            let begin = (frame * self.frame_samples + self.frame_begins_samples).min(audio.len());
+            let samples = &audio[begin..(begin + self.frame_samples).min(audio.len())];
             let sum: f64 = samples.iter().map(|&sample| f64::from(sample) * f64::from(sample)).sum();
             10.0 * (sum / samples.len().max(1) as f64).max(LEAST_POWER).log10()
         };

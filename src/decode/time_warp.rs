@@ -34,7 +34,7 @@ impl TimeWarp {
         if (1..=MOST_HEADS).contains(&self.heads.len()) {
             return Ok(());
         }
-        let message = format!("[whisper.word_times]: the number of heads is {}; expected 1 to {MOST_HEADS}", self.heads.len());
+        let message = format!("word_times: the number of heads is {}; expected 1 to {MOST_HEADS}", self.heads.len());
         Err(Error::new(ErrorKind::Corrupt, message))
     }
 

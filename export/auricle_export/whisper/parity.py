@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from auricle_export import audio as wav
+from auricle_export.attention_graph import Heads
 from auricle_export.exported import ExportError, Parity
 from auricle_export.onnx_graph import Precision
 from auricle_export.whisper.decode import FRAME_SAMPLES, Decoder, Rules, allowed
@@ -31,9 +32,12 @@ LEAST_TOKENS = 8
 
 
 def compare(
-    model: Whisper, work: Path, rules: Rules, precision: Precision, audio: Sequence[Path]
+    model: Whisper, work: Path, rules: Rules, precision: Precision, audio: Sequence[Path], heads: Heads
 ) -> tuple[Parity, ...]:
-    """Compare logits, attention and tokens chosen with the definition's, and one call with as many as tokens."""
+    """Compare logits, attention of `heads` and tokens chosen with the definition's, and one call with many.
+
+    `ExportError` where there is no audio, or no speech in it.
+    """
     if not audio:
         raise ExportError("an export of Whisper is compared on real speech; name 16 kHz WAV files with --audio")
     # Whole 30 s in double precision take many seconds; single is fine enough for what has rounded its weights.
@@ -72,7 +76,7 @@ def compare(
             ),
         ]
         if shown is not None:
-            asked = np.array([looks[layer][head] for layer, head in model.alignment_heads])
+            asked = np.array([looks[layer][head] for layer, head in heads])
             measures.append(
                 (
                     "largest difference of attention from the definition's",

@@ -22,14 +22,14 @@ use self::parameters::{FRAME_SAMPLES, Parameters};
 use super::decoder::layout::Layout;
 use super::decoder::{Decoder, Greedy, Reading, Rows};
 use super::{ReadingOptions, ReadingTime, Transcriber, Windows};
-use crate::decode::alignment::Attention;
+use crate::decode::alignment::{Attention, Span};
 use crate::decode::beam::Beam;
 use crate::decode::byte_pairs::BytePairs;
 use crate::decode::greedy::{self, Choice};
 use crate::decode::prompt::{Prompt, Task};
 use crate::decode::rules::Rules;
 use crate::decode::tokenizer::Tokenizer;
-use crate::decode::{Hypothesis, Prior, language, time_warp};
+use crate::decode::{Hypothesis, Prior, language};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{BoundGraph, GraphSettings, Memory, failed_run};
 use crate::store::Model;
@@ -103,7 +103,7 @@ impl Whisper {
         let encoder = super::graph(model, "encoder", settings)?;
         let cross_kv = super::graph(model, "cross_kv", settings)?;
         let step = super::graph(model, "step", settings)?;
-        let heads = parameters.word_times.as_ref().map(|word_times| word_times.heads.len());
+        let heads = parameters.word_times.as_ref().map(|word_times| word_times.heads());
         layout::check(&encoder, &cross_kv, parameters.mels)?;
         let layout = Layout::of(&cross_kv, &step, parameters.vocabulary, heads)?;
         let encoder = BoundGraph::new(encoder, vec![(layout::ENCODED.to_owned(), Memory::Device)])?;
@@ -201,19 +201,20 @@ impl Whisper {
         Prompt::new(rules, &task, parameters.text_tokens, parameters.text_tokens / 2)
     }
 
-    /// The words of tokens that were read, of which the first `given` were given; `places` as [`TimeWarp::places`] gives them.
-    ///
-    /// [`TimeWarp::places`]: crate::decode::time_warp::TimeWarp::places
-    fn spell(&self, tokens: &[Choice], given: usize, places: &[u64]) -> Hypothesis {
-        let pieces: Vec<&[u8]> = tokens.iter().map(|choice| self.tokenizer.bytes(choice.token)).collect();
-        let said = time_warp::spans(&pieces, places);
-        Hypothesis::spell(tokens, given, &said, self.parameters.confidence_odds, &self.tokenizer)
+    /// The bytes of tokens.
+    fn pieces(&self, tokens: &[Choice]) -> Vec<&[u8]> {
+        tokens.iter().map(|choice| self.tokenizer.bytes(choice.token)).collect()
     }
 
-    /// Where each of so many tokens that looked so begins in `samples` of audio, and the last ends; nothing where the model does not tell.
-    fn places(&self, attention: &Attention, tokens: usize, samples: usize) -> Vec<u64> {
+    /// Where the words of tokens that looked so were said in `audio`: as many spans as words, or none.
+    fn spans(&self, attention: &Attention, tokens: &[Choice], audio: &[f32]) -> Vec<Span> {
         let times = self.parameters.word_times.as_ref();
-        times.map_or_else(Vec::new, |times| times.places(attention, tokens, samples, FRAME_SAMPLES))
+        times.map_or_else(Vec::new, |times| times.spans(attention, &self.pieces(tokens), audio))
+    }
+
+    /// The words of tokens that were read, of which the first `given` were given, with where they were said.
+    fn spell(&self, tokens: &[Choice], given: usize, said: &[Span]) -> Hypothesis {
+        Hypothesis::spell(tokens, given, said, self.parameters.confidence_odds, &self.tokenizer)
     }
 }
 
@@ -290,7 +291,7 @@ impl Transcriber for Whisper {
         }
         let mut watch = Stopwatch::start();
         let tokens = heard.reading.tokens();
-        let hypothesis = self.spell(tokens, given, &self.places(&heard.attention, tokens.len(), audio.len()));
+        let hypothesis = self.spell(tokens, given, &self.spans(&heard.attention, tokens, audio));
         self.time.align = self.time.align + watch.lap();
         Ok(hypothesis)
     }

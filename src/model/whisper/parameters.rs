@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
+use crate::decode::alignment::{self, Attention, Span};
 use crate::decode::rules::Specials;
-use crate::decode::time_warp::TimeWarp;
+use crate::decode::time_warp::{self, TimeWarp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::SAMPLE_RATE;
 
@@ -55,7 +56,42 @@ pub(super) struct Parameters {
     #[serde(default)]
     pub context: Context,
     /// How `cross_attention` tells where words lie; without it words have no times.
-    pub word_times: Option<TimeWarp>,
+    pub word_times: Option<WordTimes>,
+}
+
+/// The section `[whisper.word_times]`, by its key `method`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "method", rename_all = "kebab-case")]
+pub(super) enum WordTimes {
+    /// Of the heads that its authors name: dynamic time warping.
+    Warp(TimeWarp),
+    /// Of heads that were chosen on speech with word times: the best path, with pauses.
+    Path(alignment::WordTimes),
+}
+
+impl WordTimes {
+    /// How many heads the graph `step` has to show.
+    pub fn heads(&self) -> usize {
+        match self {
+            Self::Warp(warp) => warp.heads.len(),
+            Self::Path(path) => path.heads.len(),
+        }
+    }
+
+    /// Where each word that `pieces`, the bytes of the tokens read, spell was said in `audio`: as many spans as words, or none.
+    pub fn spans(&self, attention: &Attention, pieces: &[&[u8]], audio: &[f32]) -> Vec<Span> {
+        match self {
+            Self::Warp(warp) => time_warp::spans(pieces, &warp.places(attention, pieces.len(), audio.len(), FRAME_SAMPLES)),
+            Self::Path(path) => path.spans(&attention.within(audio.len().div_ceil(FRAME_SAMPLES)), pieces, audio),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Warp(warp) => warp.check(),
+            Self::Path(path) => path.check(),
+        }
+    }
 }
 
 /// The section `[whisper.context]`: audio is filled up with silence to its own length and `after_s`, to `least_s` at least and to the
@@ -117,7 +153,8 @@ impl Parameters {
                 return corrupt(format!("context.{name} is {seconds}; expected 0 to 30"));
             }
         }
-        self.word_times.as_ref().map_or(Ok(()), TimeWarp::check)
+        let times = self.word_times.as_ref().map_or(Ok(()), WordTimes::check);
+        times.map_err(|error| error.within("[whisper]"))
     }
 
     /// The tokens that mean something, as the rules of reading want them.

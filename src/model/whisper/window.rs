@@ -4,10 +4,13 @@
 //! In: audio of up to 30 s, and what was said before it. Out: a [`Hypothesis`] of a piece that was cut by the voice, or a [`Window`] that
 //! the model cuts into segments by its timestamps.
 
+use std::ops::Range;
+
 use super::on_audio::OnAudio;
 use super::parameters::Parameters;
 use super::{Behind, FRAME_SAMPLES, SHORTEST_SAMPLES, Whisper, is_silent};
 use crate::decode::Hypothesis;
+use crate::decode::alignment::{self, Span};
 use crate::decode::fallback::Fallback;
 use crate::decode::greedy::Choice;
 use crate::decode::prompt::Task;
@@ -40,8 +43,8 @@ impl Whisper {
                 return Ok(Hypothesis::default());
             }
             let tokens = whisper.text(&reading.tokens);
-            let places = whisper.aligned(&tokens, reading.language, audio.len())?;
-            Ok(whisper.spell(&tokens, 0, &places))
+            let said = whisper.aligned(&tokens, reading.language, audio)?;
+            Ok(whisper.spell(&tokens, 0, &said))
         })
     }
 
@@ -97,8 +100,8 @@ impl Whisper {
         tokens.iter().copied().filter(|choice| choice.token < self.parameters.end_token).collect()
     }
 
-    /// Where in `samples` of the audio that the decoder is on each of `tokens` begins, and the last ends.
-    fn aligned(&mut self, tokens: &[Choice], language: Option<u32>, samples: usize) -> Result<Vec<u64>> {
+    /// Where in `audio`, which the decoder is on, the words of `tokens` were said.
+    fn aligned(&mut self, tokens: &[Choice], language: Option<u32>, audio: &[f32]) -> Result<Vec<Span>> {
         if tokens.is_empty() || self.parameters.word_times.is_none() {
             return Ok(Vec::new());
         }
@@ -108,7 +111,7 @@ impl Whisper {
         opening.push(no_timestamps_token);
         let ids: Vec<u32> = tokens.iter().map(|choice| choice.token).collect();
         let attention = OnAudio { decoder: &mut self.decoder }.looks(&opening, &ids)?;
-        Ok(self.places(&attention, tokens.len(), samples))
+        Ok(self.spans(&attention, tokens, audio))
     }
 }
 
@@ -141,16 +144,17 @@ impl Windows for Whisper {
                 .iter()
                 .flat_map(|segment| whisper.text(reading.tokens.get(segment.tokens.clone()).unwrap_or_default()))
                 .collect();
-            let places = whisper.aligned(&tokens, reading.language, samples)?;
+            let spans = whisper.aligned(&tokens, reading.language, audio)?;
+            let words = alignment::words(&whisper.pieces(&tokens));
             let mut segments = Vec::with_capacity(cut.segments.len());
             let mut before = 0;
             for segment in &cut.segments {
                 let own = whisper.text(reading.tokens.get(segment.tokens.clone()).unwrap_or_default());
-                let of_own = places.get(before..=before + own.len()).unwrap_or_default();
+                let of_own = of_part(&whisper.pieces(&own), before, &words, &spans);
                 before += own.len();
                 let mut said = segment.said;
                 said.end = said.end.min(samples as u64).max(said.start);
-                segments.push(WindowSegment { said, hypothesis: whisper.spell(&own, 0, of_own) });
+                segments.push(WindowSegment { said, hypothesis: whisper.spell(&own, 0, &of_own) });
             }
             // What is left is too short to hold a word.
             let rest = samples as u64 - cut.advance.min(samples as u64);
@@ -161,5 +165,33 @@ impl Windows for Whisper {
             };
             Ok(Window { segments, advance })
         })
+    }
+}
+
+/// The spans of the words that `pieces` spell, which are those of all tokens from the one at `before` on. A word that a segment begins
+/// within has two parts: the second lies at its end.
+fn of_part(pieces: &[&[u8]], before: usize, words: &[Range<usize>], spans: &[Span]) -> Vec<Span> {
+    let span = |part: Range<usize>| {
+        let first = before + part.start;
+        let word = words.iter().position(|word| word.contains(&first))?;
+        let Span { start, end } = *spans.get(word)?;
+        Some(if words[word].start == first { Span { start, end } } else { Span { start: end, end } })
+    };
+    alignment::words(pieces).into_iter().map(span).collect::<Option<_>>().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_two_segments_share_is_said_once() {
+        let all = [" one", " two", "some", " three"].map(str::as_bytes);
+        let words = alignment::words(&all);
+        let spans = [(0, 5), (6, 9), (12, 20)].map(|(start, end)| Span { start, end });
+        assert_eq!(of_part(&all[..2], 0, &words, &spans), spans[..2]);
+        assert_eq!(of_part(&all[2..], 2, &words, &spans), [Span { start: 9, end: 9 }, spans[2]]);
+        assert_eq!(of_part(&all[2..], 2, &words, &[]), []);
+        assert_eq!(of_part(&[], 4, &words, &spans), []);
     }
 }
