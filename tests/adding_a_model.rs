@@ -20,7 +20,8 @@ use ort::value::ValueType;
 use program::Program;
 
 /// What the page's commands are run with.
-const MODELS: [&str; 5] = ["audio-transformer", "moonshine-base-en", "moonshine-tiny-en", "silero-vad", "yamnet"];
+const MODELS: [&str; 6] =
+    ["audio-transformer", "moonshine-base-en", "moonshine-tiny-en", "silero-vad", "whisper-tiny-en", "yamnet"];
 /// What stands on the page for the user's home.
 const HOME: &str = "/home/you";
 /// Stands for anything.

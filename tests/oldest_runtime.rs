@@ -114,7 +114,7 @@ fn every_model_is_whole_and_runs() {
     let Some(libraries) = Libraries::find() else { return };
     let models = models();
     let families: Vec<&str> = models.keys().map(String::as_str).collect();
-    assert_eq!(families, ["audio-transformer", "moonshine", "silero", "yamnet"], "all are compared here");
+    assert_eq!(families, ["audio-transformer", "moonshine", "silero", "whisper", "yamnet"], "all are compared here");
     let names: Vec<&str> = models.values().flatten().map(String::as_str).collect();
     for lines in libraries.lines(&[&["models", "verify"], &names[..]].concat(), &[]) {
         assert_eq!(lines.len(), 1 + names.len(), "{lines:#?}");
@@ -135,7 +135,7 @@ fn captions_say_the_same_words_at_the_same_times() {
     let Some(libraries) = Libraries::find() else { return };
     let recordings = [recording("beckett.wav"), recording("two_cities.wav")];
     let clips = clips("speech", 8);
-    for name in &models()["moonshine"] {
+    for name in models()["moonshine"].iter().chain(&models()["whisper"]) {
         let (mut words, mut time, mut probability) = (0, 0.0_f64, 0.0_f64);
         // A few at a time: the longest run has to end in time on a busy machine too.
         for files in [&recordings[..]].into_iter().chain(clips.chunks(8)) {

@@ -32,7 +32,7 @@ GRID: tuple[Context, ...] = (*((after, least) for least in (5.0, 10.0, 15.0, 20.
 """What clips are read once with."""
 LIVE: tuple[Context, ...] = ((1.0, 5.0), (2.0, 5.0), (2.0, 10.0), (5.0, 10.0), (2.0, 15.0), (2.0, 20.0), ALL)
 """What captions are made live with."""
-TIMED: tuple[Context, ...] = ((0.0, 0.0), (2.0, 10.0), (2.0, 15.0), ALL)
+TIMED: tuple[Context, ...] = ((0.0, 0.0), (2.0, 10.0), ALL)
 SECONDS = (2, 5, 10, 30)
 LONGEST_FRAMES = 1_500
 TOKENS_PER_SECOND = 12.0

@@ -4,6 +4,7 @@ In: silence, noise, recordings of sounds, and single words cut out of clips. Out
 that got text, words an hour, and the share of the cut words that got more words than were said.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -112,12 +113,14 @@ def measure(binary: Path, models: Path, recordings: Sequence[Recording], scratch
     for row in OURS:
         events = Auricle(binary).events("transcribe", files, *engines.arguments(row, models))
         texts[row.name] = [transcript(events[path]) for path in files]
+        print(f"invented: {row.name}", file=sys.stderr, flush=True)
     for other in THEIRS:
         with closing(engines.start(other, scratch)) as worker:
             texts[other.name] = []
             for recording in recordings:
                 np.save(scratch / "recording.npy", recording.samples.astype(np.float32))
                 texts[other.name].append(" ".join(worker.read(scratch / "recording.npy")[1]))
+        print(f"invented: {other.name}", file=sys.stderr, flush=True)
     found: Mapping[str, Any] = {name: figures(recordings, said) for name, said in texts.items()}
     kinds = [each.kind for each in recordings]
     listed = {name: [[k, t] for k, t in zip(kinds, said, strict=True) if t] for name, said in texts.items()}

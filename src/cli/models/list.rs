@@ -10,7 +10,7 @@ use super::super::args::Run;
 use super::super::{complain, table};
 use super::{none_there, prove, task_name};
 
-const HEADINGS: [&str; 6] = ["NAME", "TASK", "FAMILY", "LICENCE", "MB", "RUNS ON"];
+const HEADINGS: [&str; 7] = ["NAME", "TASK", "FAMILY", "LICENCE", "MB", "ORT", "RUNS ON"];
 
 /// Runs the command. A model that was fetched and does not run makes the exit code 1.
 pub fn run(arguments: &Run) -> Result<ExitCode> {
@@ -67,6 +67,7 @@ fn row(model: &Model, runs_on: String) -> Vec<String> {
         manifest.family.to_string(),
         manifest.licence.clone(),
         format!("{:.1}", model.bytes() as f64 / 1e6),
+        format!("{}+", manifest.minimum_ort),
         runs_on,
     ]
 }
