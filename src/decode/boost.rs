@@ -24,7 +24,7 @@ pub const MOST_BONUS: f32 = 12.0;
 
 /// No token of a term is taken that is further than this below the likeliest, logits: a term that is one token would else be read where
 /// hardly a sound of it is.
-pub const MOST_COST: f32 = 6.5;
+pub const MOST_COST: f32 = 8.0;
 
 /// The mark of a word's beginning, as tokenizers give it.
 const SPACE: u8 = b' ';
