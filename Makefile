@@ -6,7 +6,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo listen test build install models library library-oldest venv torch packages audio-transformer accuracy footprint lint \
-        bench bench-moonshine peers whisper noise sounds rolling microphone soak fuzz miri sanitize nightly clean pins test-packages test-venv \
+        bench bench-moonshine peers whisper noise vocabulary sounds rolling microphone soak fuzz miri sanitize nightly clean pins test-packages test-venv \
         peers-environment cargo tract
 
 # ONNX Runtime's packages report usage to their maker unless they find this (src/runtime/environment.rs)
@@ -33,7 +33,7 @@ PY := PYTHONPATH=export $(VENV)/bin/python
 say = @printf '%s\n' "== $(1)"
 
 # What is tested and measured says what it was given: nobody's settings are read
-test accuracy footprint bench-moonshine rolling peers whisper noise microphone: export AURICLE_CONFIG := none
+test accuracy footprint bench-moonshine rolling peers whisper noise vocabulary microphone: export AURICLE_CONFIG := none
 
 help: ## this list
 	@printf 'make TARGET [PYTHON=python3.11] [PREFIX=/usr/local] [DESTDIR=] [ARGS="..."]\n\n'
@@ -51,7 +51,7 @@ test: test-packages venv test-venv models test-sources library library-oldest ca
 	$(call say,cargo test)
 	@cargo test --locked
 	$(call say,pytest)
-	@$(PY) -m pytest -q export benches/accuracy/tests benches/peers/tests benches/whisper/tests benches/noise/tests benches/rolling/tests \
+	@$(PY) -m pytest -q export benches/accuracy/tests benches/peers/tests benches/whisper/tests benches/noise/tests benches/vocabulary/tests benches/rolling/tests \
 		benches/microphone/tests benches/sounds/tests benches/soak/tests tests/parsers
 	@if [ -d ../shared/data ]; then $(MAKE) --no-print-directory accuracy ARGS=--check; \
 	else printf '%s\n' "== accuracy: skipped, no data in ../shared/data"; fi
@@ -140,6 +140,10 @@ noise: build test-venv ## words and delays in noise, at levels and in made rooms
 	$(call say,noise)
 	@$(if $(findstring --peers,$(ARGS)),$(MAKE) --no-print-directory peers-environment)
 	@PYTHONPATH=export:benches/accuracy:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/noise/run.py $(ARGS)
+
+vocabulary: build test-venv test-packages ## names that espeak-ng says, with a list of them and without, and what a list costs elsewhere
+	$(call say,vocabulary)
+	@PYTHONPATH=export:benches/accuracy:benches/peers OMP_NUM_THREADS=1 $(VENV)/bin/python benches/vocabulary/run.py $(ARGS)
 
 sounds: build test-venv ## sound events against made timelines, alarms by their cadence, and false alarms an hour
 	$(call say,sounds)

@@ -25,7 +25,7 @@ const BECKETT: [&str; 12] =
 
 /// A recording of one channel at 16 or 48 kHz, the latter with every third sample kept after a mean of three: enough for speech.
 fn samples_of(name: &str) -> Vec<f32> {
-    let mut file = AudioFile::open(&Path::new(RECORDINGS).join(name)).expect("'make models' fetches the recording");
+    let mut file = AudioFile::open(Path::new(RECORDINGS).join(name)).expect("'make models' fetches the recording");
     let format = file.format();
     let mut samples = Vec::new();
     while let Some(block) = file.next_block().unwrap() {

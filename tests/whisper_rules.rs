@@ -297,6 +297,7 @@ fn task<'a>(known: &Known, options: &'a Options) -> Task<'a> {
         translate: options.task == "translate",
         previous: &options.prompt,
         prefix: &options.prefix,
+        terms: None,
     }
 }
 

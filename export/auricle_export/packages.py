@@ -49,6 +49,7 @@ TESTS = (
     Need("pulseaudio", "the virtual microphone of the tests", on_path("pulseaudio")),
     Need("pulseaudio-utils", "to play into that microphone", on_path("paplay")),
     Need("libasound2-plugins", "to hear that microphone through ALSA", _alsa_pulse_plugin),
+    Need("espeak-ng", "to say the names of `make vocabulary`", on_path("espeak-ng")),
 )
 
 

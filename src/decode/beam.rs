@@ -3,6 +3,7 @@
 //! In: a decoder, its rules and first logits. Out: the lines that were found. `BeamSearchDecoder` of openai-whisper
 //! (`whisper/decoding.py`), with the patience of Kasai and others, arXiv:2204.05424.
 
+use super::boost::{Boost, State};
 use super::greedy::{self, Choice};
 use super::lines::{self, Lines, MOST_LINES, stuck};
 use super::reading::Line;
@@ -51,15 +52,43 @@ struct Step {
     line: usize,
     choice: Choice,
     log_probability: f64,
+    state: State,
+    bonus: f64,
+    /// What of the bonus would stay if the text ended here.
+    sure: f64,
+}
+
+impl Step {
+    /// Takes its token along a term.
+    fn take(&mut self, terms: &Boost, ends: bool) {
+        if !ends {
+            self.bonus += f64::from(terms.advance(&mut self.state, self.choice.token));
+        }
+        self.sure = self.bonus + f64::from(terms.finish(&self.state));
+        if ends {
+            self.bonus = self.sure;
+        }
+    }
+
+    fn score(&self) -> f64 {
+        self.log_probability + self.bonus
+    }
+
+    fn sure_score(&self) -> f64 {
+        self.log_probability + self.sure
+    }
 }
 
 /// Lines from the logits `first`, each of `room` tokens at most: those that ended, best ones of each step first, and, where these
 /// are fewer than the beam's, the best that did not.
 ///
-/// Lines that nothing may follow die out, where the reference goes on with them at a probability of 0.
+/// Lines that nothing may follow die out, where the reference goes on with them at a probability of 0. With `terms`, lines are compared
+/// with their bonus, and at most half of them are there only for a term that is not yet whole: most are begun in vain, and
+/// would leave no line to go on with.
 pub(super) fn search<L: Lines + ?Sized>(
     lines: &mut L,
     rules: &Rules,
+    terms: Option<&Boost>,
     mut first: Vec<f32>,
     beam: Beam,
     room: usize,
@@ -73,22 +102,27 @@ pub(super) fn search<L: Lines + ?Sized>(
     for sampled in 0..room {
         steps.clear();
         for (line, logits) in logits.chunks_exact(specials.vocabulary.max(1)).enumerate() {
-            let before = going[line].log_probability;
-            likeliest(logits, beam.lines + 1, |choice, log_probability| {
-                steps.push(Step { line, choice, log_probability: before + log_probability });
+            let Line { log_probability: before, state, bonus, .. } = going[line];
+            likeliest(logits, beam.lines + 1, (terms, state), |choice, log_probability| {
+                let mut step = Step { line, choice, log_probability: before + log_probability, state, bonus, sure: bonus };
+                if let Some(terms) = terms {
+                    step.take(terms, choice.token == specials.end);
+                }
+                steps.push(step);
             });
         }
         // Stable: of equals the one of the better line.
-        steps.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
+        steps.sort_by(|a, b| b.score().total_cmp(&a.score()));
+        let mut hopes = Hopes::of(&steps, beam.lines, specials.end);
         let mut next = Vec::with_capacity(beam.lines);
         for step in &steps {
             let mut line = going[step.line].clone();
-            line.log_probability = step.log_probability;
+            (line.log_probability, line.state, line.bonus) = (step.log_probability, step.state, step.bonus);
             if step.choice.token == specials.end {
                 if ended.len() < beam.enough() {
                     ended.push(line);
                 }
-            } else {
+            } else if hopes.let_in(step) {
                 line.tokens.push(step.choice);
                 next.push((step.line, line));
                 if next.len() == beam.lines {
@@ -111,12 +145,43 @@ pub(super) fn search<L: Lines + ?Sized>(
         }
     }
     let missing = beam.lines.saturating_sub(ended.len());
-    ended.extend(going.into_iter().take(missing));
+    ended.extend(going.into_iter().take(missing).map(|line| finished(line, terms)));
     Ok(ended)
 }
 
-/// Gives `take` the `count` likeliest tokens of `logits` and the logarithm of the probability of each, the likeliest first.
-fn likeliest(logits: &[f32], count: usize, mut take: impl FnMut(Choice, f64)) {
+/// A line that ends though its end was not read.
+fn finished(mut line: Line, terms: Option<&Boost>) -> Line {
+    line.bonus += terms.map_or(0.0, |terms| f64::from(terms.finish(&line.state)));
+    line
+}
+
+/// How many lines may still go on only because of what a term will bring.
+struct Hopes {
+    /// The score without that of the last line that would go on.
+    least: f64,
+    left: usize,
+}
+
+impl Hopes {
+    fn of(steps: &[Step], lines: usize, end: u32) -> Self {
+        let mut sure: Vec<f64> = steps.iter().filter(|step| step.choice.token != end).map(Step::sure_score).collect();
+        sure.sort_by(|a, b| b.total_cmp(a));
+        Self { least: sure.get(lines.saturating_sub(1)).copied().unwrap_or(f64::NEG_INFINITY), left: lines / 2 }
+    }
+
+    fn let_in(&mut self, step: &Step) -> bool {
+        if step.sure_score() >= self.least {
+            return true;
+        }
+        let is_room = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        is_room
+    }
+}
+
+/// Gives `take` the `count` likeliest tokens of `logits` and the logarithm of the probability of each, the likeliest first, and those that go
+/// on with a term of `terms` and come into question by that.
+fn likeliest(logits: &[f32], count: usize, (terms, state): (Option<&Boost>, State), mut take: impl FnMut(Choice, f64)) {
     let Some(best) = greedy::highest(logits) else { return };
     let mass = f64::from(greedy::mass(logits, best));
     let mut found: Vec<(f32, u32)> = Vec::with_capacity(count + 1);
@@ -128,6 +193,16 @@ fn likeliest(logits: &[f32], count: usize, mut take: impl FnMut(Choice, f64)) {
             found.truncate(count);
             if found.len() == count {
                 least = found.last().map_or(least, |&(logit, _)| logit);
+            }
+        }
+    }
+    if let Some(terms) = terms {
+        let likely = found.len();
+        for candidate in terms.candidates(&state) {
+            let Some(&logit) = logits.get(candidate.token as usize).filter(|&&logit| logit <= best) else { continue };
+            let comes = logit.is_finite() && logit + candidate.bonus + terms.owed(&state) > least;
+            if comes && found[..likely].iter().all(|&(_, token)| token != candidate.token) {
+                found.push((logit, candidate.token));
             }
         }
     }

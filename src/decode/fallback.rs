@@ -35,18 +35,23 @@ impl Thresholds {
     /// Whether `reading` should be tried again: a loop or a guess, but not a guess at silence.
     pub fn failed(&self, reading: &Reading) -> bool {
         let repeats = self.compression_ratio.is_some_and(|most| reading.compression_ratio > most);
-        let guess = self.log_probability.is_some_and(|least| reading.average_log_probability < least);
+        let guess = self.log_probability.is_some_and(|least| believed(reading) < least);
         (repeats || guess) && !(guess && self.quiet(reading))
     }
 
     /// Whether nobody spoke, so that `reading` is to be left out: no speech is likely, and the text is not sure in spite of it.
     pub fn silent(&self, reading: &Reading) -> bool {
-        self.quiet(reading) && !self.log_probability.is_some_and(|least| reading.average_log_probability > least)
+        self.quiet(reading) && !self.log_probability.is_some_and(|least| believed(reading) > least)
     }
 
     fn quiet(&self, reading: &Reading) -> bool {
         self.no_speech.is_some_and(|most| reading.no_speech > most)
     }
+}
+
+/// The average log-probability of `reading`, less what is known to be unlikely in it.
+fn believed(reading: &Reading) -> f64 {
+    reading.average_log_probability + reading.forgiven / (reading.tokens.len() + 1) as f64
 }
 
 /// How to read, and how to read again.

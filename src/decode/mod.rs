@@ -4,6 +4,7 @@
 
 pub mod alignment;
 pub mod beam;
+pub mod boost;
 pub mod byte_pairs;
 pub mod compression;
 pub mod fallback;
@@ -13,6 +14,7 @@ pub mod language;
 pub mod lines;
 pub mod look_back;
 pub mod prompt;
+pub mod pursuit;
 pub mod reading;
 pub mod repetition;
 pub mod rules;
@@ -20,5 +22,6 @@ pub mod sampling;
 pub mod segments;
 pub mod time_warp;
 pub mod tokenizer;
+pub mod vocabulary;
 
 pub use hypothesis::{Hypothesis, HypothesisWord, Prior};

@@ -2,11 +2,12 @@
 //!
 //! In: a [`Task`]. Out: a [`Prompt`], as `_get_initial_tokens` of openai-whisper's `whisper/decoding.py` makes it.
 
+use super::boost::Boost;
 use super::rules::Rules;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What is to be written of the audio.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Task<'a> {
     /// Token of the language that is spoken; `None` lets a multilingual model hear it, and is the only one for a model of English.
     pub language: Option<u32>,
@@ -16,6 +17,8 @@ pub struct Task<'a> {
     pub previous: &'a [u32],
     /// What the text of this audio begins with; it is not part of what is read.
     pub prefix: &'a [u32],
+    /// Names and terms that may be said, and are to be written as they are listed.
+    pub terms: Option<&'a Boost>,
 }
 
 /// The tokens that a reading begins with.
@@ -106,7 +109,7 @@ mod tests {
     #[test]
     fn what_was_said_before_is_cut_and_the_task_follows() {
         let said: Vec<u32> = (0..30).collect();
-        let task = Task { language: Some(103), translate: true, previous: &said, prefix: &[1, 2, 3] };
+        let task = Task { language: Some(103), translate: true, previous: &said, prefix: &[1, 2, 3], terms: None };
         let prompt = Prompt::new(&rules(&[102, 103]), &task, 20, 8).unwrap();
         assert_eq!(prompt.tokens, [106, 21, 22, 23, 24, 25, 26, 27, 28, 29, 101, 103, 104, 2, 3]);
         assert_eq!(prompt.start, 10);

@@ -4,12 +4,13 @@
 //! (`whisper/decoding.py`).
 
 use super::beam::{self, Beam};
+use super::boost::State;
 use super::greedy::{self, Choice};
 use super::lines::{self, Lines, MOST_LINES};
 use super::prompt::{Prompt, Task};
 use super::rules::Rules;
 use super::sampling::{self, Sampling};
-use super::{compression, language};
+use super::{compression, language, pursuit};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a reading is searched for.
@@ -90,6 +91,8 @@ pub struct Reading {
     pub log_probability: f64,
     /// The same over the number of tokens and one.
     pub average_log_probability: f64,
+    /// What is to be added to the sum where it is asked whether to believe it: of the listed terms ([`forgiven`](super::boost::Boost::forgiven)).
+    pub forgiven: f64,
     /// How likely nobody speaks, 0 to 1.
     pub no_speech: f32,
     /// The temperature it was sampled at; 0: greedy or by beam search.
@@ -105,6 +108,10 @@ pub struct Reading {
 pub(super) struct Line {
     pub tokens: Vec<Choice>,
     pub log_probability: f64,
+    /// How far a listed term has been said.
+    pub state: State,
+    /// What listed terms add to the log-probability where lines are compared.
+    pub bonus: f64,
 }
 
 impl Line {
@@ -162,7 +169,12 @@ pub fn read<L: Lines + ?Sized>(
     let first = logits.pop().unwrap_or_default();
     drop(logits);
     let mut found = match *search {
-        Search::Beam(beam) => beam::search(lines, rules, first, beam, room)?,
+        Search::Beam(beam) => beam::search(lines, rules, task.terms, first, beam, room)?,
+        // A sampled reading is the model's own: of a term that is begun by chance little is said to its end.
+        Search::Sample { sampling, .. } if sampling.temperature <= 0.0 && task.terms.is_some() => {
+            let terms = task.terms.into_iter();
+            terms.map(|terms| pursuit::read(lines, rules, terms, (&prompt.tokens, first.clone()), room)).collect::<Result<_>>()?
+        }
         Search::Sample { sampling, best_of, seed } => sampling::sample(lines, rules, first, sampling, (best_of, room, seed))?,
     };
     let line = found.swap_remove(best(&found, limits.length_penalty));
@@ -172,6 +184,7 @@ pub fn read<L: Lines + ?Sized>(
     Ok(Reading {
         average_log_probability: line.log_probability / (line.tokens.len() + 1) as f64,
         log_probability: line.log_probability,
+        forgiven: task.terms.map_or(0.0, |terms| terms.forgiven(&line.tokens)),
         tokens: line.tokens,
         no_speech,
         temperature: search.temperature(),
@@ -192,7 +205,8 @@ fn probability(logits: &[f32], token: u32) -> f32 {
 fn best(lines: &[Line], length_penalty: Option<f32>) -> usize {
     let score = |line: &Line| {
         let length = line.tokens.len() as f64;
-        line.log_probability / length_penalty.map_or(length.max(1.0), |alpha| ((5.0 + length) / 6.0).powf(f64::from(alpha)))
+        (line.log_probability + line.bonus)
+            / length_penalty.map_or(length.max(1.0), |alpha| ((5.0 + length) / 6.0).powf(f64::from(alpha)))
     };
     let mut best = (0, f64::NEG_INFINITY);
     for (place, line) in lines.iter().enumerate() {
@@ -207,7 +221,9 @@ fn best(lines: &[Line], length_penalty: Option<f32>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::boost::Boost;
     use crate::decode::rules::Specials;
+    use crate::decode::vocabulary::Vocabulary;
 
     /// Gives the same rows again and again, and notes how long its lines grow.
     struct Same {
@@ -255,6 +271,66 @@ mod tests {
         let mut lines = Same { row, length: 0 };
         let reading = read(&mut lines, &rules(), &Task::default(), &limits, search, &|tokens| format!("{tokens:?}"));
         (reading, lines.length)
+    }
+
+    /// Reads token 0 and then 3, or, two logits less likely, 1 and then 2.
+    struct Told {
+        lines: Vec<Vec<u32>>,
+        prompt: usize,
+    }
+
+    impl Told {
+        fn row(&self, said: &[u32]) -> Vec<f32> {
+            let mut row = vec![-9.0; 15];
+            match said {
+                [] => (row[0], row[1]) = (3.0, 1.0),
+                [1] => (row[2], row[3]) = (1.0, 0.0),
+                [_] => (row[3], row[2]) = (4.0, -4.0),
+                _ => row[4] = 5.0,
+            }
+            row
+        }
+    }
+
+    impl Lines for Told {
+        fn begin(&mut self, prompt: &[u32], rows: &[usize]) -> Result<Vec<Vec<f32>>> {
+            if self.prompt == 0 {
+                self.prompt = prompt.len();
+            }
+            self.lines = vec![prompt[self.prompt..].to_vec()];
+            Ok(rows.iter().map(|&row| self.row(prompt.get(self.prompt..=row).unwrap_or_default())).collect())
+        }
+
+        fn step(&mut self, from: &[usize], tokens: &[u32]) -> Result<Vec<f32>> {
+            self.lines = from.iter().zip(tokens).map(|(&line, &token)| [&self.lines[line][..], &[token]].concat()).collect();
+            Ok(self.lines.iter().flat_map(|line| self.row(line)).collect())
+        }
+    }
+
+    fn told(terms: Option<&str>, search: &Search) -> Reading {
+        let pieces = |token: u32| [" New", " Si", "ob", "an"].get(token as usize).map_or(&[][..], |piece| piece.as_bytes());
+        let boost = terms.map(|terms| Boost::new(&Vocabulary::parse(terms).unwrap(), 15, pieces));
+        let task = Task { terms: boost.as_ref(), ..Task::default() };
+        let mut lines = Told { lines: Vec::new(), prompt: 0 };
+        read(&mut lines, &rules(), &task, &Limits::of(40), search, &|tokens| format!("{tokens:?}")).unwrap()
+    }
+
+    #[test]
+    fn a_term_is_read_where_it_is_whole_and_its_tokens_stay_as_likely_as_they_are() {
+        for search in [Search::greedy(), Search::Beam(Beam::of(4))] {
+            assert_eq!(told(None, &search).text, "[0, 3]", "{search:?}");
+            let named = told(Some("Siob"), &search);
+            assert_eq!(named.text, "[1, 2]", "{search:?}");
+            let likely = [1.0 / (1.0 + 2.0_f32.exp()), 1.0 / (1.0 + (-1.0_f32).exp())];
+            for (choice, likely) in named.tokens.iter().zip(likely) {
+                assert!((choice.probability - likely).abs() < 1e-3, "{choice:?}, expected {likely}");
+            }
+            let sum: f64 = named.tokens.iter().map(|choice| f64::from(choice.probability).ln()).sum();
+            assert!((named.log_probability - sum).abs() < 1e-3 && (named.forgiven + sum).abs() < 1e-3, "{named:?}");
+            // What is begun in vain is undone: there is no more to come of it.
+            assert_eq!(told(Some("Siobhan"), &search), told(None, &search), "{search:?}");
+            assert_eq!(told(Some("Newton"), &search), told(None, &search), "{search:?}");
+        }
     }
 
     #[test]

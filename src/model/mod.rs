@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::decode::alignment::Span;
 use crate::decode::segments::Context;
+use crate::decode::vocabulary::Vocabulary;
 use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frontend::Features;
@@ -132,6 +133,15 @@ pub trait Transcriber: Send {
     /// The same model where it cuts long recordings itself; `None` where it cannot.
     fn windows(&mut self) -> Option<&mut dyn Windows> {
         None
+    }
+    /// From now on reads `vocabulary`'s terms where they may have been said, as they are written there; probabilities stay the model's.
+    ///
+    /// # Errors
+    /// `Unsupported` where the model cannot.
+    fn listen_for(&mut self, vocabulary: &Vocabulary) -> Result<()> {
+        let count = vocabulary.terms().len();
+        let message = format!("{} cannot be given a vocabulary ({count} terms); leave --vocabulary away", self.name());
+        Err(Error::new(ErrorKind::Unsupported, message))
     }
     /// What reading has taken since the model was loaded.
     fn reading_time(&self) -> ReadingTime;

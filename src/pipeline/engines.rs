@@ -1,7 +1,9 @@
 //! The engines a session uses: weights and ONNX Runtime sessions, loaded once and shared by any number of sessions.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::decode::vocabulary::Vocabulary;
 use crate::error::Result;
 use crate::event::ModelInUse;
 use crate::model::{Label, ReadingOptions};
@@ -22,6 +24,8 @@ pub struct EngineSettings {
     pub sounds: Option<String>,
     /// What is asked of the model that makes captions.
     pub reading: ReadingOptions,
+    /// File of names and terms that captions are to have as they are written there ([`Vocabulary`]); `None`: none.
+    pub vocabulary: Option<PathBuf>,
     /// Provider and threads of the models for captions and sounds.
     pub graph: GraphSettings,
 }
@@ -35,6 +39,7 @@ impl Default for EngineSettings {
             vad: "silero-vad".to_owned(),
             sounds: Some("yamnet".to_owned()),
             reading: ReadingOptions::default(),
+            vocabulary: None,
             graph: GraphSettings::default(),
         }
     }
@@ -54,8 +59,13 @@ impl Engines {
     /// Those of the store and of ONNX Runtime: a file that is missing or altered, a provider that cannot be had.
     pub fn load(settings: &EngineSettings) -> Result<Arc<Self>> {
         let EngineSettings { places, vad, reading, graph, .. } = settings;
-        let speech =
+        // What is wrong with it is told before models are loaded.
+        let vocabulary = settings.vocabulary.as_deref().map(Vocabulary::read).transpose()?;
+        let mut speech =
             settings.captions.as_deref().map(|name| speech::Engine::load(places, vad, name, *graph, reading)).transpose()?;
+        if let (Some(speech), Some(vocabulary)) = (&mut speech, &vocabulary) {
+            speech.listen_for(vocabulary)?;
+        }
         let sound = settings.sounds.as_deref().map(|name| sound::Engine::load(places, name, *graph)).transpose()?;
         let in_speech = speech.iter().flat_map(speech::Engine::models_in_use);
         let models = in_speech.chain(sound.iter().flat_map(sound::Engine::models_in_use)).collect();

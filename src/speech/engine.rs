@@ -1,5 +1,6 @@
 //! The engine of the speech room: the voice-activity detector and the transcriber, with their weights.
 
+use crate::decode::vocabulary::Vocabulary;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ModelInUse;
 use crate::model::moonshine::Moonshine;
@@ -42,6 +43,14 @@ impl Engine {
             _ => return Err(wrong(&model, "transcribe")),
         };
         Ok(Self { detector, transcriber })
+    }
+
+    /// From now on reads the names of `vocabulary` where they may have been said.
+    ///
+    /// # Errors
+    /// `Unsupported` where the model cannot.
+    pub fn listen_for(&mut self, vocabulary: &Vocabulary) -> Result<()> {
+        self.transcriber.listen_for(vocabulary)
     }
 
     /// What reading has taken so far.

@@ -1,5 +1,7 @@
 //! The arguments that `listen` and `transcribe` share, and the channel that `tag` takes too.
 
+use std::path::PathBuf;
+
 use auricle::EngineSettings;
 use auricle::audio::pcm::ChannelChoice;
 use clap::Args;
@@ -12,6 +14,9 @@ pub struct Captions {
     /// Model that makes captions
     #[arg(long, value_name = "NAME", default_value = CAPTIONS)]
     pub model: String,
+    /// Names and terms that captions are to have as they are written here: a text file, one a line, '#' before a comment
+    #[arg(long, value_name = "FILE")]
+    pub vocabulary: Option<PathBuf>,
     /// Model that hears sounds, or 'off'
     #[arg(long, value_name = "NAME|off", default_value = SOUNDS)]
     pub sounds: String,
@@ -46,7 +51,8 @@ pub struct Channel {
 impl Captions {
     /// The engines that `listen` and `transcribe` load.
     pub fn engines(&self) -> EngineSettings {
-        let engines = self.run.engines(Some(self.model.clone()), Some(self.sounds.clone()).filter(|name| name != "off"));
-        EngineSettings { reading: self.reading.options(), ..engines }
+        let sounds = Some(self.sounds.clone()).filter(|name| name != "off");
+        let engines = self.run.engines(Some(self.model.clone()), sounds);
+        EngineSettings { reading: self.reading.options(), vocabulary: self.vocabulary.clone(), ..engines }
     }
 }

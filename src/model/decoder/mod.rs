@@ -9,6 +9,7 @@ mod greedy;
 mod guess;
 pub(super) mod layout;
 mod reading;
+mod terms;
 
 use ort::memory::AllocationDevice;
 use ort::value::{DynTensorRef, DynValue, Tensor};

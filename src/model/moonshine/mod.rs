@@ -22,8 +22,9 @@ use super::decoder::layout::Layout;
 use super::decoder::{Decoder, Greedy, Reading};
 use super::{ReadingTime, Transcriber};
 use crate::decode::alignment::{Attention, FRAME_SAMPLES, WordTimes};
-use crate::decode::greedy;
+use crate::decode::boost::Boost;
 use crate::decode::tokenizer::Tokenizer;
+use crate::decode::vocabulary::Vocabulary;
 use crate::decode::{Hypothesis, Prior};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{BoundGraph, GraphSettings, Memory, failed_run};
@@ -76,6 +77,7 @@ pub struct Moonshine {
     decoder: Decoder,
     tokenizer: Tokenizer,
     parameters: Parameters,
+    boost: Option<Boost>,
     time: ReadingTime,
 }
 
@@ -100,8 +102,16 @@ impl Moonshine {
         let stem = Stem::new(stem)?;
         let encoder = BoundGraph::new(encoder, vec![(ENCODED.to_owned(), Memory::Device)])?;
         let decoder = Decoder::new(cross_kv, step, layout)?;
-        let mut moonshine =
-            Self { name: model.name().clone(), stem, encoder, decoder, tokenizer, parameters, time: ReadingTime::default() };
+        let mut moonshine = Self {
+            name: model.name().clone(),
+            stem,
+            encoder,
+            decoder,
+            tokenizer,
+            parameters,
+            boost: None,
+            time: ReadingTime::default(),
+        };
         // With a draft, so that a step of several tokens is proven too.
         moonshine.transcribe(&vec![0.0; SAMPLE_RATE as usize / 2], Prior::draft(&[moonshine.parameters.start_token]))?;
         Ok(moonshine)
@@ -166,7 +176,7 @@ impl Moonshine {
     fn decode(&mut self, prior: Prior<'_>, limit: usize) -> Result<(Reading, Attention)> {
         let Parameters { start_token, end_token, vocabulary, .. } = self.parameters;
         let greedy = Greedy { name: &self.name, opening: &[start_token], end_token, vocabulary, limit, most_back: None };
-        self.decoder.greedy(&greedy, prior, &mut |_| (), &mut |logits, _| greedy::choose(logits))
+        self.decoder.greedy_with_terms(&greedy, prior, &mut |_| (), &mut |_, _| (), self.boost.as_ref())
     }
 
     /// The words of what was read in `audio`, of which the first `given` tokens were given.
@@ -203,6 +213,12 @@ impl Transcriber for Moonshine {
 
     fn transcribe_all(&mut self, pieces: &[&[f32]]) -> Result<Vec<Hypothesis>> {
         self.read_together(pieces)
+    }
+
+    fn listen_for(&mut self, vocabulary: &Vocabulary) -> Result<()> {
+        let boost = Boost::new(vocabulary, self.parameters.vocabulary, |token| self.tokenizer.bytes(token));
+        self.boost = (!vocabulary.is_empty()).then_some(boost);
+        Ok(())
     }
 
     fn reading_time(&self) -> ReadingTime {

@@ -7,6 +7,7 @@ use ort::value::DynValue;
 
 use super::{Moonshine, NO_SILENCE, Parameters, SILENCE};
 use crate::decode::alignment::Attention;
+use crate::decode::pursuit::Pursuit;
 use crate::decode::{Hypothesis, Prior, greedy};
 use crate::error::Result;
 use crate::model::decoder::{Reading, no_finite_logit};
@@ -57,8 +58,14 @@ impl Moonshine {
         self.decoder.end();
         self.time.decode = self.time.decode + watch.lap();
         let mut hypotheses = Vec::with_capacity(batch.len());
-        for (piece, mut read) in batch.iter().zip(decoded?) {
-            read.1.skip(SILENCE.before_frames);
+        for (piece, (mut read, in_vain)) in batch.iter().zip(decoded?) {
+            if in_vain {
+                // What is undone is undone alone: the others have gone on.
+                let draft = read.0.ids().to_vec();
+                read = self.read(piece.audio, SILENCE, Prior::draft(&draft), piece.limit)?;
+            } else {
+                read.1.skip(SILENCE.before_frames);
+            }
             if read.0.tokens().is_empty() {
                 // Short words are now and then not heard between so much silence.
                 read = self.read(piece.audio, NO_SILENCE, Prior::default(), piece.limit)?;
@@ -68,26 +75,34 @@ impl Moonshine {
         Ok(hypotheses)
     }
 
-    /// Greedy decoding of every piece, a token of each a step.
-    fn decode_batch(&mut self, batch: &[Piece<'_>]) -> Result<Vec<(Reading, Attention)>> {
+    /// Greedy decoding of every piece, a token of each a step, and whether a listed term was begun in it in vain.
+    fn decode_batch(&mut self, batch: &[Piece<'_>]) -> Result<Vec<((Reading, Attention), bool)>> {
         let Parameters { start_token, end_token, .. } = self.parameters;
         let begun = |piece: &Piece<'_>| (Reading::new(end_token, piece.limit), Attention::default());
         let mut readings: Vec<(Reading, Attention)> = batch.iter().map(begun).collect();
         // Which piece each of the decoder's is, and what was read last in it; `None` where it is done.
+        let mut pursuits: Vec<Option<Pursuit<'_>>> = vec![self.boost.as_ref().map(Pursuit::new); batch.len()];
         let mut open: Vec<(usize, Option<u32>)> = (0..batch.len()).map(|piece| (piece, Some(start_token))).collect();
         loop {
             let tokens: Vec<u32> = open.iter().map(|(_, next)| next.unwrap_or(end_token)).collect();
             let mut rows = self.decoder.step(&tokens)?;
             for (row, (piece, next)) in open.iter_mut().enumerate().filter(|(_, (_, next))| next.is_some()) {
                 let (reading, attention) = &mut readings[*piece];
-                let choice = rows.logits(row, 0).and_then(|logits| greedy::choose(logits));
+                let choice = rows.logits(row, 0).and_then(|logits| match &mut pursuits[*piece] {
+                    Some(pursuit) => pursuit.choose(logits, reading.ids()),
+                    None => greedy::choose(logits),
+                });
                 let choice = choice.ok_or_else(|| no_finite_logit(&self.name))?;
                 rows.looked(row, 0, attention);
                 *next = reading.take(choice).then_some(choice.token);
             }
             let going: Vec<usize> = (0..open.len()).filter(|row| open[*row].1.is_some()).collect();
             if going.is_empty() {
-                return Ok(readings);
+                let failed = |(pursuit, (reading, _)): (&mut Option<Pursuit<'_>>, &(Reading, Attention))| {
+                    pursuit.as_mut().is_some_and(|pursuit| pursuit.failed(reading.ids(), true).is_some())
+                };
+                let failed: Vec<bool> = pursuits.iter_mut().zip(&readings).map(failed).collect();
+                return Ok(readings.into_iter().zip(failed).collect());
             }
             // Each leaving moves the audio's keys and values of all that stay.
             if 2 * going.len() <= open.len() {

@@ -24,11 +24,13 @@ use super::decoder::{Decoder, Greedy, Reading, Rows};
 use super::{ReadingOptions, ReadingTime, Transcriber, Windows};
 use crate::decode::alignment::{Attention, Span};
 use crate::decode::beam::Beam;
+use crate::decode::boost::Boost;
 use crate::decode::byte_pairs::BytePairs;
 use crate::decode::greedy::{self, Choice};
 use crate::decode::prompt::{Prompt, Task};
 use crate::decode::rules::Rules;
 use crate::decode::tokenizer::Tokenizer;
+use crate::decode::vocabulary::Vocabulary;
 use crate::decode::{Hypothesis, Prior, language};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{BoundGraph, GraphSettings, Memory, failed_run};
@@ -57,6 +59,7 @@ pub struct Whisper {
     /// The rules of readings without timestamps.
     plain: Rules,
     options: Options,
+    boost: Option<Boost>,
     time: ReadingTime,
 }
 
@@ -87,6 +90,8 @@ struct Heard {
     attention: Attention,
     /// How likely it is that nobody speaks, 0 to 1.
     no_speech: f32,
+    /// By how much listed terms may be less likely ([`Boost::forgiven`]).
+    forgiven: f64,
 }
 
 impl Whisper {
@@ -119,6 +124,7 @@ impl Whisper {
             parameters,
             plain,
             options,
+            boost: None,
             time: ReadingTime::default(),
         };
         // Of a hum, since silence is not read; with a draft, so that a step of several tokens is proven too.
@@ -179,14 +185,16 @@ impl Whisper {
             let logits = rows.logits(0, opening.start);
             no_speech = logits.and_then(|logits| greedy::probability(logits, no_speech_token)).unwrap_or(0.0);
         };
-        let mut choose = |logits: &mut [f32], read: &[u32]| -> Option<Choice> {
+        let mut forbid = |logits: &mut [f32], read: &[u32]| {
             rules.apply(read, logits);
             // Nor a time: the opening says that there are none. The reference would let it pass.
             logits.get_mut(first_timestamp_token as usize..).unwrap_or_default().fill(f32::NEG_INFINITY);
-            greedy::choose(logits)
         };
-        let (reading, attention) = self.decoder.greedy(&greedy, prior, &mut opened, &mut choose)?;
-        Ok(Heard { reading, attention, no_speech })
+        let boost = self.boost.as_ref();
+        let (reading, attention) = self.decoder.greedy_with_terms(&greedy, prior, &mut opened, &mut forbid, boost)?;
+        let own = reading.tokens().get(prior.given.len()..).unwrap_or_default();
+        let forgiven = boost.map_or(0.0, |boost| boost.forgiven(own));
+        Ok(Heard { reading, attention, no_speech, forgiven })
     }
 
     /// What a reading without timestamps begins with. A language that is not set is heard, of the audio that the decoder is on.
@@ -252,11 +260,12 @@ impl Options {
 }
 
 impl Heard {
-    /// The mean logarithm of the probabilities of what was read and not given, its end counted as certain.
+    /// The mean logarithm of the probabilities of what was read and not given, its end counted as certain, and listed terms too as far as
+    /// their bonus goes.
     fn log_probability(&self, given: usize) -> f64 {
         let read = self.reading.tokens().get(given..).unwrap_or_default();
         let sum: f64 = read.iter().map(|choice| f64::from(choice.probability.max(f32::MIN_POSITIVE)).ln()).sum();
-        sum / (read.len() + 1) as f64
+        (sum + self.forgiven) / (read.len() + 1) as f64
     }
 }
 
@@ -307,6 +316,14 @@ impl Transcriber for Whisper {
 
     fn reads_better_at_leisure(&self) -> bool {
         true
+    }
+
+    fn listen_for(&mut self, vocabulary: &Vocabulary) -> Result<()> {
+        let end = self.parameters.end_token;
+        let text = |token: u32| if token < end { self.tokenizer.bytes(token) } else { &[] };
+        let boost = Boost::new(vocabulary, self.parameters.vocabulary, text);
+        self.boost = (!vocabulary.is_empty()).then_some(boost);
+        Ok(())
     }
 
     fn windows(&mut self) -> Option<&mut dyn Windows> {

@@ -90,8 +90,9 @@ impl Whisper {
     /// Reads the audio that the decoder is on.
     fn search(&mut self, rules: &Rules, previous: &[u32], limits: &Limits) -> Result<Reading> {
         let fallback = self.fallback();
-        let Self { decoder, tokenizer, options, .. } = self;
-        let task = Task { language: options.language, translate: options.translate, previous, prefix: &[] };
+        let Self { decoder, tokenizer, options, boost, .. } = self;
+        let task =
+            Task { language: options.language, translate: options.translate, previous, terms: boost.as_ref(), ..Task::default() };
         fallback.read(&mut OnAudio { decoder }, rules, &task, limits, &|tokens| tokenizer.text(tokens))
     }
 
