@@ -59,10 +59,16 @@ struct Step {
 }
 
 impl Step {
-    /// Takes its token along a term.
-    fn take(&mut self, terms: &Boost, ends: bool) {
+    /// Takes its token along a term, where there was `likeliest` to take.
+    fn take(&mut self, terms: &Boost, likeliest: Choice, ends: bool) {
         if !ends {
-            self.bonus += f64::from(terms.advance(&mut self.state, self.choice.token));
+            let owed = f64::from(terms.owed(&self.state));
+            let change = f64::from(terms.advance(&mut self.state, self.choice.token));
+            if change > 0.0 && !terms.may(likeliest.token, (likeliest.probability / self.choice.probability).ln()) {
+                (self.state, self.bonus) = (State::default(), self.bonus - owed);
+            } else {
+                self.bonus += change;
+            }
         }
         self.sure = self.bonus + f64::from(terms.finish(&self.state));
         if ends {
@@ -103,10 +109,10 @@ pub(super) fn search<L: Lines + ?Sized>(
         steps.clear();
         for (line, logits) in logits.chunks_exact(specials.vocabulary.max(1)).enumerate() {
             let Line { log_probability: before, state, bonus, .. } = going[line];
-            likeliest(logits, beam.lines + 1, (terms, state), |choice, log_probability| {
+            likeliest(logits, beam.lines + 1, (terms, state), |choice, log_probability, likeliest| {
                 let mut step = Step { line, choice, log_probability: before + log_probability, state, bonus, sure: bonus };
                 if let Some(terms) = terms {
-                    step.take(terms, choice.token == specials.end);
+                    step.take(terms, likeliest, choice.token == specials.end);
                 }
                 steps.push(step);
             });
@@ -179,9 +185,9 @@ impl Hopes {
     }
 }
 
-/// Gives `take` the `count` likeliest tokens of `logits` and the logarithm of the probability of each, the likeliest first, and those that go
-/// on with a term of `terms` and come into question by that.
-fn likeliest(logits: &[f32], count: usize, (terms, state): (Option<&Boost>, State), mut take: impl FnMut(Choice, f64)) {
+/// Gives `take` the `count` likeliest tokens of `logits`, the likeliest first, and those that go on with a term of `terms` and come into
+/// question by that: each with the logarithm of its probability, and the likeliest of all.
+fn likeliest(logits: &[f32], count: usize, (terms, state): (Option<&Boost>, State), mut take: impl FnMut(Choice, f64, Choice)) {
     let Some(best) = greedy::highest(logits) else { return };
     let mass = f64::from(greedy::mass(logits, best));
     let mut found: Vec<(f32, u32)> = Vec::with_capacity(count + 1);
@@ -206,8 +212,10 @@ fn likeliest(logits: &[f32], count: usize, (terms, state): (Option<&Boost>, Stat
             }
         }
     }
+    let mut likeliest = None;
     for (logit, token) in found {
         let log_probability = f64::from(logit - best) - mass.ln();
-        take(Choice { token, probability: log_probability.exp() as f32 }, log_probability);
+        let choice = Choice { token, probability: log_probability.exp() as f32 };
+        take(choice, log_probability, *likeliest.get_or_insert(choice));
     }
 }

@@ -22,6 +22,10 @@ pub const BYTE_BONUS: f32 = 1.0;
 /// No term brings more, logits.
 pub const MOST_BONUS: f32 = 12.0;
 
+/// No token of a term is taken that is further than this below the likeliest, logits: a term that is one token would else be read where
+/// hardly a sound of it is.
+pub const MOST_COST: f32 = 6.5;
+
 /// The mark of a word's beginning, as tokenizers give it.
 const SPACE: u8 = b' ';
 
@@ -150,6 +154,12 @@ impl Boost {
     /// What the end of the text changes in the score: nothing after a whole term, else what is owed, negative.
     pub fn finish(&self, state: &State) -> f32 {
         self.nodes.get(state.node as usize).map_or(0.0, |node| node.whole - node.bonus())
+    }
+
+    /// Whether a token of a term may be taken `cost` logits below `likeliest`. Never in place of a token of no text: where the model holds
+    /// that nothing more was said, a name would be made up.
+    pub fn may(&self, likeliest: u32, cost: f32) -> bool {
+        cost <= 0.0 || cost <= MOST_COST && !self.piece(likeliest).is_empty()
     }
 
     /// Whether what was said is a whole term if a word ends here.

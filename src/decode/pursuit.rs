@@ -53,6 +53,9 @@ impl<'a> Pursuit<'a> {
         let mut chosen = (0.0, plain.token, 0.0);
         for candidate in self.boost.candidates(&self.state) {
             let Some(&logit) = logits.get(candidate.token as usize).filter(|logit| logit.is_finite()) else { continue };
+            if !self.boost.may(plain.token, best - logit) {
+                continue;
+            }
             let left = candidate.bonus - (best - logit) + if candidate.begins { 0.0 } else { saved };
             if left > chosen.0 {
                 chosen = (left, candidate.token, best - logit);

@@ -177,6 +177,10 @@ pub fn read<L: Lines + ?Sized>(
         }
         Search::Sample { sampling, best_of, seed } => sampling::sample(lines, rules, first, sampling, (best_of, room, seed))?,
     };
+    if let Some(terms) = task.terms {
+        // With all that its terms bring a line could be better than certain, and the shorter the better.
+        found.iter_mut().for_each(|line| line.bonus = terms.forgiven(&line.tokens));
+    }
     let line = found.swap_remove(best(&found, limits.length_penalty));
 
     let text: Vec<u32> = line.ids().into_iter().filter(|&token| !specials.is_timestamp(token)).collect();
