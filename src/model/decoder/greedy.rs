@@ -32,8 +32,8 @@ pub(in crate::model) struct Greedy<'a> {
     pub vocabulary: usize,
     /// Most tokens that are read.
     pub limit: usize,
-    /// Frames that attention may go back before what is read counts as read anew, and is left out; `None`: any.
-    pub most_back: Option<usize>,
+    /// When what is read counts as read anew, and is left out; `None`: never.
+    pub look_back: Option<LookBack>,
 }
 
 impl Decoder {
@@ -48,8 +48,7 @@ impl Decoder {
         opened: &mut dyn FnMut(&mut Rows),
         choose: Choose<'_>,
     ) -> Result<(Reading, Attention)> {
-        let &Greedy { name, opening, end_token, vocabulary, limit, most_back } = greedy;
-        let mut look_back = most_back.map(LookBack::new);
+        let &Greedy { name, opening, end_token, vocabulary, limit, mut look_back } = greedy;
         let mut reading = Reading::new(end_token, limit);
         let mut attention = Attention::default();
         let mut guess = Guess::new(prior, |guess| usable(guess, vocabulary, end_token, limit));

@@ -175,7 +175,7 @@ impl Moonshine {
     /// Greedy decoding, at most `limit` tokens, without the rounds of a loop; and where in the audio each token looked.
     fn decode(&mut self, prior: Prior<'_>, limit: usize) -> Result<(Reading, Attention)> {
         let Parameters { start_token, end_token, vocabulary, .. } = self.parameters;
-        let greedy = Greedy { name: &self.name, opening: &[start_token], end_token, vocabulary, limit, most_back: None };
+        let greedy = Greedy { name: &self.name, opening: &[start_token], end_token, vocabulary, limit, look_back: None };
         self.decoder.greedy_with_terms(&greedy, prior, &mut |_| (), &mut |_, _| (), self.boost.as_ref())
     }
 

@@ -27,6 +27,7 @@ use crate::decode::beam::Beam;
 use crate::decode::boost::Boost;
 use crate::decode::byte_pairs::BytePairs;
 use crate::decode::greedy::{self, Choice};
+use crate::decode::look_back::LookBack;
 use crate::decode::prompt::{Prompt, Task};
 use crate::decode::rules::Rules;
 use crate::decode::tokenizer::Tokenizer;
@@ -167,20 +168,21 @@ impl Whisper {
     /// Greedy decoding of so many frames of `audio`, at most `limit` tokens, without the rounds of a loop.
     fn read(&mut self, audio: &[f32], frames: usize, prior: Prior<'_>, limit: usize) -> Result<Heard> {
         let states = self.hear(audio, frames, Behind::Silence)?;
+        let own_frames = audio.len().div_ceil(FRAME_SAMPLES);
         let mut watch = Stopwatch::start();
-        let decoded = self.decoder.begin(&[states]).and_then(|()| self.decode(prior, limit));
+        let decoded = self.decoder.begin(&[states]).and_then(|()| self.decode(prior, limit, own_frames));
         self.decoder.end();
         self.time.decode = self.time.decode + watch.lap();
         decoded
     }
 
-    fn decode(&mut self, prior: Prior<'_>, limit: usize) -> Result<Heard> {
+    fn decode(&mut self, prior: Prior<'_>, limit: usize, own_frames: usize) -> Result<Heard> {
         let opening = self.opening()?;
         let Parameters { end_token, vocabulary, no_speech_token, first_timestamp_token, .. } = self.parameters;
         let rules = &self.plain;
         let mut no_speech = 0.0;
-        let greedy =
-            Greedy { name: &self.name, opening: &opening.tokens, end_token, vocabulary, limit, most_back: Some(MOST_BACK) };
+        let look_back = Some(LookBack::new(MOST_BACK, own_frames));
+        let greedy = Greedy { name: &self.name, opening: &opening.tokens, end_token, vocabulary, limit, look_back };
         let mut opened = |rows: &mut Rows| {
             let logits = rows.logits(0, opening.start);
             no_speech = logits.and_then(|logits| greedy::probability(logits, no_speech_token)).unwrap_or(0.0);
