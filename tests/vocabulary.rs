@@ -1,10 +1,8 @@
 //! Listed names on real speech: words that are misread without a list are read with it, by Moonshine and by Whisper, and a list of
 //! names that nobody says changes nothing.
 
-use std::path::Path;
+mod recordings;
 
-use auricle::audio::file::AudioFile;
-use auricle::audio::pcm::Format;
 use auricle::decode::vocabulary::Vocabulary;
 use auricle::decode::{Hypothesis, Prior};
 use auricle::model::moonshine::Moonshine;
@@ -13,24 +11,10 @@ use auricle::model::{ReadingOptions, Transcriber};
 use auricle::runtime::GraphSettings;
 use auricle::store::{Model, Places};
 
+use recordings::samples_of;
+
 /// Nobody says any of these in the recordings.
 const NOBODY: &str = "Siobhan\nKowalczyk\nPoughkeepsie\nNgozi\nSchenectady\nNew Ulm";
-
-/// A recording of one channel at 16 or 48 kHz, the latter with every third sample kept after a mean of three: enough for speech.
-fn samples_of(name: &str) -> Vec<f32> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/moonshine-tiny-en");
-    let mut file = AudioFile::open(folder.join(name)).expect("'make models' fetches the recording");
-    let format = file.format();
-    let mut samples = Vec::new();
-    while let Some(block) = file.next_block().unwrap() {
-        samples.extend_from_slice(block);
-    }
-    if format == Format::new(16_000, 1).unwrap() {
-        return samples;
-    }
-    assert_eq!(format, Format::new(48_000, 1).unwrap());
-    samples.chunks_exact(3).map(|three| three.iter().sum::<f32>() / 3.0).collect()
-}
 
 fn open(name: &str) -> Model {
     Model::open(&Places::find(), name).expect("'make models' makes the model")

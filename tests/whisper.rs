@@ -1,12 +1,11 @@
 //! Whisper on real speech: what it reads, by which road, and where words lie.
 
+mod recordings;
+
 use std::fs;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use auricle::ErrorKind;
-use auricle::audio::file::AudioFile;
-use auricle::audio::pcm::Format;
 use auricle::decode::byte_pairs::BytePairs;
 use auricle::decode::tokenizer::Tokenizer;
 use auricle::decode::{Hypothesis, Prior};
@@ -16,27 +15,12 @@ use auricle::runtime::GraphSettings;
 use auricle::speech::Engine;
 use auricle::store::{Model, Places};
 
+use recordings::samples_of;
+
 const NAME: &str = "whisper-tiny-en";
-/// The demo recordings come with Moonshine.
-const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/moonshine-tiny-en");
 /// What is said in `beckett.wav`.
 const BECKETT: [&str; 12] =
     ["ever", "tried", "ever", "failed", "no", "matter", "try", "again", "fail", "again", "fail", "better"];
-
-/// A recording of one channel at 16 or 48 kHz, the latter with every third sample kept after a mean of three: enough for speech.
-fn samples_of(name: &str) -> Vec<f32> {
-    let mut file = AudioFile::open(Path::new(RECORDINGS).join(name)).expect("'make models' fetches the recording");
-    let format = file.format();
-    let mut samples = Vec::new();
-    while let Some(block) = file.next_block().unwrap() {
-        samples.extend_from_slice(block);
-    }
-    if format == Format::new(16_000, 1).unwrap() {
-        return samples;
-    }
-    assert_eq!(format, Format::new(48_000, 1).unwrap());
-    samples.chunks_exact(3).map(|three| three.iter().sum::<f32>() / 3.0).collect()
-}
 
 fn load(options: &ReadingOptions) -> auricle::Result<Whisper> {
     let model = Model::open(&Places::find(), NAME).expect("'make models' makes the model");

@@ -25,9 +25,14 @@ pub struct Thresholds {
     pub no_speech: Option<f32>,
 }
 
+/// A reading below this average log-probability is a guess.
+pub const LEAST_LOG_PROBABILITY: f64 = -1.0;
+/// Where no speech is as likely as this and the text is a guess, nobody spoke.
+pub const NO_SPEECH: f32 = 0.6;
+
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { compression_ratio: Some(2.4), log_probability: Some(-1.0), no_speech: Some(0.6) }
+        Self { compression_ratio: Some(2.4), log_probability: Some(LEAST_LOG_PROBABILITY), no_speech: Some(NO_SPEECH) }
     }
 }
 

@@ -26,6 +26,7 @@ use crate::decode::alignment::{Attention, Span};
 use crate::decode::beam::Beam;
 use crate::decode::boost::Boost;
 use crate::decode::byte_pairs::BytePairs;
+use crate::decode::fallback::{LEAST_LOG_PROBABILITY, NO_SPEECH};
 use crate::decode::greedy::{self, Choice};
 use crate::decode::look_back::LookBack;
 use crate::decode::prompt::{Prompt, Task};
@@ -43,10 +44,6 @@ const SHORTEST_SAMPLES: usize = SAMPLE_RATE as usize / 10;
 /// Attention goes back by so many frames, 1 s, where the decoder has read to the end and begins anew. It often does so of audio that is
 /// shorter than what it was trained on.
 const MOST_BACK: usize = 50;
-/// A reading whose tokens are less likely than this on average, as a logarithm, is not believed; the reference's figure.
-const LEAST_LOG_PROBABILITY: f64 = -1.0;
-/// Where it is not believed, and it is as likely as this that nobody speaks, nothing was said; the reference's figure.
-const NO_SPEECH: f32 = 0.6;
 
 /// A Whisper model: weights, sessions and tokenizer. It keeps nothing of a stream between calls.
 #[derive(Debug)]

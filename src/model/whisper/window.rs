@@ -106,9 +106,10 @@ impl Whisper {
         if tokens.is_empty() || self.parameters.word_times.is_none() {
             return Ok(Vec::new());
         }
-        let Parameters { start_token, transcribe_token, no_timestamps_token, .. } = self.parameters;
+        let Parameters { start_token, transcribe_token, translate_token, no_timestamps_token, .. } = self.parameters;
+        let task = if self.options.translate { translate_token } else { transcribe_token };
         let mut opening = vec![start_token];
-        opening.extend(language.into_iter().flat_map(|language| [language, transcribe_token]));
+        opening.extend(language.into_iter().flat_map(|language| [language, task]));
         opening.push(no_timestamps_token);
         let ids: Vec<u32> = tokens.iter().map(|choice| choice.token).collect();
         let attention = OnAudio { decoder: &mut self.decoder }.looks(&opening, &ids)?;
