@@ -11,7 +11,7 @@ use super::parameters::Parameters;
 use super::{Behind, FRAME_SAMPLES, SHORTEST_SAMPLES, Whisper, is_silent};
 use crate::decode::Hypothesis;
 use crate::decode::alignment::{self, Span};
-use crate::decode::fallback::Fallback;
+use crate::decode::fallback::{Fallback, Unbelieved};
 use crate::decode::greedy::Choice;
 use crate::decode::prompt::Task;
 use crate::decode::reading::{Limits, Reading};
@@ -83,8 +83,9 @@ impl Whisper {
         read
     }
 
+    /// The reference's but for one thing: where nothing is believed it keeps the boldest guess, which of one word makes three.
     fn fallback(&self) -> Fallback {
-        Fallback { beam: self.options.beam, ..Fallback::default() }
+        Fallback { beam: self.options.beam, unbelieved: Unbelieved::Likeliest, ..Fallback::default() }
     }
 
     /// Reads the audio that the decoder is on.
