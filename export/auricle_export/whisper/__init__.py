@@ -29,20 +29,23 @@ CONTEXT = {"after_s": 2.0, "least_s": 10.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Placing:
-    """Heads (layer, head) that tell where words lie."""
+class Measured:
+    """What was measured of a model, and its weights do not tell."""
 
     before: tuple[tuple[int, int], ...]
-    """They look at the place where a token begins while they predict it."""
+    """Layer and head of the cross-attention that look where a token begins while they predict it."""
     own: tuple[tuple[int, int], ...]
-    """They look at their own token."""
+    """Layer and head that look at their own token."""
+    odds: float
+    """The odds of a word (its tokens' probabilities multiplied) times this are how often such words are right."""
 
 
-MEASURED: dict[tuple[int, int], Placing] = {
-    (51_864, 4): Placing(before=((3, 2), (2, 1), (3, 1)), own=((1, 2),)),
+MEASURED: dict[tuple[int, int], Measured] = {
+    (51_864, 4): Measured(before=((3, 2), (2, 1), (3, 1)), own=((1, 2),), odds=2.7),
 }
-"""By vocabulary and decoder layers: tiny.en. Chosen one by one on words of four speakers of TIMIT; `benches/whisper`
-has what they tell of the others. Of all other Whispers the heads that their authors name are taken, by time warping."""
+"""By vocabulary and decoder layers: tiny.en. Heads were chosen one by one on words of four speakers of TIMIT, odds
+fitted on int8's words; `benches/whisper` has what heads tell of the others, `benches/accuracy` how well odds do. Of all
+other Whispers the heads that their authors name are taken, by time warping, and odds as they are told."""
 
 
 def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> Exported:
@@ -68,7 +71,7 @@ def export(source: Path, work: Path, precision: str, audio: Sequence[Path]) -> E
             *((role, work / f"{role}.onnx") for role in ROLES),
             ("tokenizer", work / weights.TOKENIZER_FILE),
         ),
-        sections={"whisper": _section(model, tokens, rules) | {"word_times": _word_times(model, measured)}},
+        sections={"whisper": _section(model, tokens, rules, measured) | {"word_times": _word_times(model, measured)}},
         task="transcribe",
         sample_rate_hz=features.SAMPLE_RATE_HZ,
         opset=OPSET,
@@ -97,7 +100,7 @@ def rules_of(model: weights.Whisper, tokens: Tokenizer) -> Rules:
     )
 
 
-def _section(model: weights.Whisper, tokens: Tokenizer, rules: Rules) -> dict[str, object]:
+def _section(model: weights.Whisper, tokens: Tokenizer, rules: Rules, measured: Measured | None) -> dict[str, object]:
     """What the runtime needs to know, in the manifest's section."""
     dims, special = model.dims, tokens.special
     return {
@@ -116,11 +119,12 @@ def _section(model: weights.Whisper, tokens: Tokenizer, rules: Rules) -> dict[st
         "languages": list(special.languages),
         "suppress": [token for token in rules.suppress if token < special.no_timestamps],
         "suppress_first": list(rules.suppress_first),
+        **({"confidence_odds": measured.odds} if measured else {}),
         "context": CONTEXT,
     }
 
 
-def _word_times(model: weights.Whisper, measured: Placing | None) -> dict[str, object]:
+def _word_times(model: weights.Whisper, measured: Measured | None) -> dict[str, object]:
     """How the runtime finds where words lie."""
     if measured is None:
         return {"method": "warp", "heads": [list(head) for head in model.alignment_heads]}
