@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,12 @@ def rare(clips: Sequence[Utterance], texts: dict[Path, str]) -> dict[Path, list[
     return found
 
 
+def counted(names: Counter[str]) -> str:
+    """How many, and the most frequent of them."""
+    most = ", ".join(f"{name} {count}" for name, count in names.most_common(3))
+    return f"{names.total()} ({most})" if names else "0"
+
+
 def listed(path: Path, names: Sequence[str]) -> Path:
     """Writes a list."""
     path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
@@ -130,14 +137,17 @@ def measure(read: Reader, data: Path, which: str, common: bool, parts: str) -> d
                 texts = read([*spoken, *without], given)
                 found = sum(has(name, texts[path]) for path, name in spoken.items())
                 once = {name for path, name in spoken.items() if has(name, texts[path])}
-                other = sum(
-                    has(each, texts[path]) for path, name in spoken.items() for each in everyone if each != name
+                wrong = Counter(
+                    each
+                    for path, name in spoken.items()
+                    for each in everyone
+                    if each != name and has(each, texts[path])
                 )
                 false = sum(has(each, texts[path]) for path in without for each in everyone)
                 rate = error_rate((text, texts[path]) for path, text in without.items())
                 result[f"planted names read, {how}"] = str(Share(found, len(spoken)))
                 result[f"names read at least once, {how}"] = str(Share(len(once), len(names)))
-                result[f"wrong names in those sentences, {how}"] = str(other)
+                result[f"wrong names in those sentences, {how}"] = counted(wrong)
                 result[f"names in {len(without)} sentences without one, {how}"] = str(false)
                 result[f"WER of these, {how}"] = f"{rate.percent:.2f} %"
         clips = utterances(data)

@@ -4,7 +4,8 @@
 //! with its bonus in logits. Every way of cutting a term into tokens is worth the same, because a bonus belongs to letters: the first
 //! letter of a term brings [`FIRST_BONUS`], each byte [`BYTE_BONUS`], and what was gathered for a term that is then not said to its
 //! end is taken back (as in icefall's context graph, whose nodes are tokens). So a term that shares but its beginning with what
-//! is said brings nothing, and a short one, which is easily misheard into other words, brings little.
+//! is said brings nothing, and a short one, which is easily misheard into other words, brings little. So does one of few tokens, which the
+//! model finds common ([`TOKEN_BONUS`]): once its letters have brought that, the model has to go on with it by itself.
 //!
 //! A term begins where a word does, with the mark of a space, and is complete where a word ends. It comes out as it is written in the list;
 //! one that is listed in small letters may also begin with a capital.
