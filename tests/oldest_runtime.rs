@@ -18,10 +18,19 @@ use program::{Program, auricle, recording};
 use serde_json::Value;
 use wav::{INTEGER, bytes_of, wav};
 
-/// From one frame of Moonshine's encoder to the next, s.
-const FRAME_S: f64 = 0.024;
-/// Words may be as much surer or less sure.
-const PROBABILITY: f64 = 0.02;
+/// What may differ in captions.
+struct Bounds {
+    /// Share of the texts.
+    texts: f64,
+    /// Of where a word begins or ends in those that are the same, s.
+    time_s: f64,
+    /// Of how sure a word is.
+    probability: f64,
+}
+/// Moonshine multiplies floats, or integers as fine as those; 24 ms is from one frame of its encoder to the next.
+const MOONSHINE: Bounds = Bounds { texts: 0.0, time_s: 0.024, probability: 0.02 };
+/// The encoder of Whisper rounds activations to 8 bits, and a last bit of a float that falls otherwise moves one by a whole step.
+const WHISPER: Bounds = Bounds { texts: 0.1, time_s: 0.06, probability: 0.1 };
 /// The mean of a class's scores over a clip may be as much higher or lower; 0.04 was measured on 25 clips.
 const MEAN_SCORE: f64 = 0.08;
 /// A score of a graph of floats may be as much higher or lower.
@@ -135,7 +144,10 @@ fn captions_say_the_same_words_at_the_same_times() {
     let Some(libraries) = Libraries::find() else { return };
     let recordings = [recording("beckett.wav"), recording("two_cities.wav")];
     let clips = clips("speech", 8);
-    for name in models()["moonshine"].iter().chain(&models()["whisper"]) {
+    let models = models();
+    let named = |family: &str, bounds| models[family].iter().map(move |name| (name, bounds)).collect::<Vec<_>>();
+    for (name, bounds) in [named("moonshine", &MOONSHINE), named("whisper", &WHISPER)].concat() {
+        let (mut compared, mut others) = (0.0, 0.0);
         let (mut words, mut time, mut probability) = (0, 0.0_f64, 0.0_f64);
         // A few at a time: the longest run has to end in time on a busy machine too.
         for files in [&recordings[..]].into_iter().chain(clips.chunks(8)) {
@@ -145,7 +157,12 @@ fn captions_say_the_same_words_at_the_same_times() {
                 assert_eq!(segments(oldest), segments(in_use), "{name}, {}: what is speech, by Silero", file.display());
                 let texts = |events| of_type(events, "caption").iter().map(|caption| caption["text"].clone()).collect::<Vec<_>>();
                 assert!(!texts(in_use).is_empty(), "{name}, {}: no captions", file.display());
-                assert_eq!(texts(oldest), texts(in_use), "{name}, {}", file.display());
+                compared += 1.0;
+                if texts(oldest) != texts(in_use) {
+                    println!("{name}, {}: {:?}, {:?}", file.display(), texts(oldest), texts(in_use));
+                    others += 1.0;
+                    continue;
+                }
                 let said = |events| -> Vec<Value> {
                     let captions = of_type(events, "caption").into_iter().filter(|caption| caption["text"] != "");
                     captions.flat_map(|caption| caption["words"].as_array().expect("words have times").clone()).collect()
@@ -158,9 +175,10 @@ fn captions_say_the_same_words_at_the_same_times() {
                 }
             }
         }
-        println!("{name}: {words} words, at most {time} s and {probability} of probability apart");
+        println!("{name}: {others} of {compared} texts; {words} words, at most {time} s and {probability} of probability apart");
         assert!(words > 100, "{name}: only {words} words");
-        assert!(time <= FRAME_S + 1e-9 && probability <= PROBABILITY, "{name}: {time} s, {probability}");
+        assert!(others <= bounds.texts * compared, "{name}: {others} of {compared} texts are others");
+        assert!(time <= bounds.time_s + 1e-9 && probability <= bounds.probability, "{name}: {time} s, {probability}");
     }
 }
 

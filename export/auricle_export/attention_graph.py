@@ -20,10 +20,12 @@ Heads = Sequence[tuple[int, int]]
 class AttentionWriter:
     """One graph of a network whose states are `hidden` wide, `heads` heads of `hidden / heads` each."""
 
-    def __init__(self, name: str, hidden: int, heads: int, precision: Precision, rows: str | None = None) -> None:
-        """Start a graph. `rows`: see `Products`."""
+    def __init__(
+        self, name: str, hidden: int, heads: int, precision: Precision, rows: str | None = None, coarse: bool = False
+    ) -> None:
+        """Start a graph. `rows`, `coarse`: see `Products`."""
         self.graph = GraphWriter(name)
-        self.products = Products(self.graph, precision, rows)
+        self.products = Products(self.graph, precision, rows, coarse)
         self.precision = precision
         self.hidden, self.heads, self.width = hidden, heads, hidden // heads
         self.lines: str | None = None
@@ -98,6 +100,23 @@ class AttentionWriter:
             return graph.node("Reshape", [joined, self.ints(0, 0, self.hidden)], "context"), weights
         context = graph.node("Reshape", [joined, self.ints(1, -1, self.hidden)], "context")
         return graph.sized(context, FLOAT, [1, "rows", self.hidden]), weights
+
+    def attended_in_turn(self, query: Sequence[str], key: Sequence[str], value: Sequence[str]) -> str:
+        """The values weighed, as states are laid out, of heads [1, 1, positions, width] that come one after the other.
+
+        The scores of 1500 positions to each other are 9 MB a head. Those of all heads at once are more than a cache
+        holds, and memory that is asked of the system anew for every layer.
+        """
+        graph = self.graph
+        weighed = []
+        for head, (queries, keys, values) in enumerate(zip(query, key, value, strict=True)):
+            with graph.scope(f"heads.{head}"):
+                across = graph.node("Transpose", [keys], "key_across", perm=[0, 1, 3, 2])
+                scores = graph.node("MatMul", [queries, across], "scores")
+                weights = graph.node("Softmax", [scores], "weights", axis=-1)
+                weighed.append(graph.node("MatMul", [weights, values], "weighed"))
+        joined = graph.node("Concat", weighed, "joined", axis=3)
+        return graph.node("Squeeze", [joined, self.ints(1)], "context")
 
     def positions(self, tokens: str, past_key: str) -> tuple[str, str]:
         """Positions i64 [tokens], and the mask f32 [tokens, past + tokens] that hides what comes later."""

@@ -6,10 +6,12 @@ import onnx
 import onnxruntime
 import pytest
 from auricle_export.onnx_graph import (
+    COARSE_STEPS,
     FINER,
     IR_VERSION,
     KEEP_NO_INTEGERS,
     OPSET,
+    PAIR,
     ROUNDINGS,
     STEPS,
     GraphWriter,
@@ -39,10 +41,12 @@ def weights(seed: int, outputs: int = OUTPUTS, zero_points: bool = True) -> Quan
     )
 
 
-def graph(precision: str, chosen: Quantised, integers: bool = True, norm: Floats | None = None) -> onnx.ModelProto:
+def graph(
+    precision: str, chosen: Quantised, integers: bool = True, norm: Floats | None = None, coarse: bool = False
+) -> onnx.ModelProto:
     """`y = x times chosen` [1, rows, outputs]; of `norm` the weight of a layer normalisation before it."""
     writer = GraphWriter("products")
-    products = Products(writer, precision, "rows" if integers else None)  # type: ignore[arg-type]
+    products = Products(writer, precision, "rows" if integers else None, coarse)  # type: ignore[arg-type]
     states = writer.input("x", TensorProto.FLOAT, [1, "rows", INPUTS])
     with writer.scope("layer"):
         if norm is not None:
@@ -200,6 +204,49 @@ def test_products_of_floats(precision: str, within: float) -> None:
     stored = {each.name: each.data_type for each in model.graph.initializer}["layer.y.weight"]
     assert stored == {"fp32": TensorProto.FLOAT, "int8": TensorProto.INT8, "fp16": TensorProto.FLOAT16}[precision]
     assert "MatMulInteger" not in {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.parametrize("rows", HARD.values(), ids=HARD)
+def test_coarse_products_round_once_a_row(rows: Floats) -> None:
+    """By at most half a step of the row, and each row by its own alone, whatever rows come with it."""
+    chosen = weights(2, zero_points=False)
+    model = graph("int8", chosen, integers=False, coarse=True)
+    found, whole = run(model, rows, integers_of(model))
+    assert whole.dtype == np.uint8
+    assert (whole[0].astype(int) - (COARSE_STEPS + 1) >= -COARSE_STEPS).all()
+    step = np.abs(rows).max(axis=1).astype(np.float64) / COARSE_STEPS
+    columns = np.abs(chosen.values.astype(np.float64) * chosen.scale).sum(axis=0)
+    assert (np.abs(found - exact(rows, chosen)) <= np.outer(step / 2, columns) * 1.0001).all()
+    for place, row in enumerate(rows):
+        np.testing.assert_array_equal(run(model, row[None])[0][0], found[place])
+
+
+def test_coarse_products_of_nothing_are_nothing() -> None:
+    chosen = weights(2, zero_points=False)
+    assert not run(graph("int8", chosen, integers=False, coarse=True), np.zeros((2, INPUTS), np.float32))[0].any()
+
+
+def test_coarse_products_take_weights_around_zero() -> None:
+    with pytest.raises(ValueError, match="y: coarse products take weights around zero"):
+        graph("int8", weights(1), integers=False, coarse=True)
+
+
+def test_pairs_of_weights_fit_into_16_bits() -> None:
+    """With activations of 255; weights are rounded by half a step at most, and some use nearly all that there is."""
+    rng = np.random.default_rng(9)
+    plain = rng.normal(0, 1, (INPUTS - 1, OUTPUTS)).astype(np.float32)
+    plain[:, 0], plain[:, 1], plain[:2, 2] = 1, 0, -1
+    plain[4:6, 3] = 9, -9
+    rounded = Unrounded(plain).rounded_in_pairs()
+    values = rounded.values.astype(int)
+    sums = np.abs(values[:-1].reshape(-1, 2, OUTPUTS).sum(axis=1)).max(axis=0)
+    assert sums.max() <= PAIR
+    assert sums.max() * 255 < 2**15
+    assert (np.abs(values).max(axis=0)[2:] > 63).all()
+    assert not values[:, 1].any()
+    assert np.abs(values[:, 3]).max() == 127  # of opposite signs they do not add up
+    assert (np.abs(rounded.floats() - plain) <= rounded.scale / 2 * 1.0001).all()
+    np.testing.assert_array_equal(Unrounded(plain * 3).rounded_in_pairs().values, rounded.values)
 
 
 def test_weights_stay_what_they_stand_for() -> None:

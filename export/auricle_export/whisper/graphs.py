@@ -18,8 +18,11 @@ Audio may be shorter than the 30 s of training: positions are cut to the frames 
 Shifts of norms are folded into the products that read them, and the keys' d^-0.25 into the queries', so `present` and
 `encoder` keys are the reference's before scaling. Precision: fp32 is single throughout. fp16 stores products and
 convolutions as half and multiplies products in half (their results too); convolutions, norms, softmax, attention and
-the sum along the layers are single. int8 stores products as 8-bit integers, one scale an output, which `step`
-multiplies as integers and the others as floats; the rest is single.
+the sum along the layers are single. int8 stores products as 8-bit integers, one scale an output, and
+multiplies integers: `step` by activations rounded finely, the others coarsely (`Products`); the rest is single.
+
+Of the encoder's attention fp32 and int8, which are for processors, do one head after the other; fp16, for graphics
+cards, all at once.
 """
 
 import numpy as np
@@ -37,16 +40,18 @@ class Writer(AttentionWriter):
     """What Whisper's graphs have in common: products of folded norms, perceptrons, tables."""
 
     def __init__(self, name: str, model: Whisper, side: str, precision: Precision, rows: str | None = None) -> None:
-        """Start a graph of one side, `audio` or `text`. `rows`: see `Products`."""
+        """Start a graph of one side, `audio` or `text`. `rows`: see `Products`; without, products are coarse."""
         dims = model.dims
         hidden, heads = getattr(dims, f"n_{side}_state"), getattr(dims, f"n_{side}_head")
-        super().__init__(name, hidden, heads, precision, rows)
-        self.model = model
+        super().__init__(name, hidden, heads, precision, rows, coarse=rows is None)
+        self.model, self.coarse = model, rows is None
 
     def stored(self, weight: Floats) -> Weights:
         """Weights [outputs, inputs] for products, rounded where the precision is int8."""
         plain = Unrounded(np.ascontiguousarray(weight.T))
-        return plain.rounded() if self.precision == "int8" else plain
+        if self.precision != "int8":
+            return plain
+        return plain.rounded_in_pairs() if self.coarse else plain.rounded()
 
     def floats(self, value: Floats, name: str) -> str:
         """A constant to compute with in single precision, stored in half where the precision is fp16."""
@@ -63,20 +68,29 @@ class Writer(AttentionWriter):
         shift = weight.astype(np.float64) @ self.model.tensor(f"{norm}.bias").astype(np.float64)
         return (shift if bias is None else shift + bias).astype(np.float32)
 
-    def self_attention(self, states: str, name: str) -> tuple[str, str, str]:
-        """Queries (divided for the softmax), keys and values [batch, heads, positions, width] of a block's norm."""
+    def self_attention(self, states: str, name: str) -> str:
+        """Queries (divided for the softmax), keys and values [batch, 3 x heads, positions, width] of a block's norm."""
         tensor, attention = self.model.tensor, f"{name}.attn"
         query = self.width**-0.5
         scale = np.repeat([query, 1.0, 1.0], self.hidden).astype(np.float32)
         weight = np.concatenate([tensor(f"{attention}.{part}.weight") for part in ("query", "key", "value")])
         own = [tensor(f"{attention}.query.bias"), np.zeros(self.hidden), tensor(f"{attention}.value.bias")]
         bias = self.folded(f"{name}.attn_ln", weight, np.concatenate(own)) * scale
-        heads = self.by_head(
+        return self.by_head(
             states, self.stored(weight * scale[:, None]), 3 * self.heads, ("qkv", "heads"), bias.astype(np.float32)
         )
+
+    def together(self, heads: str) -> tuple[str, str, str]:
+        """Queries, keys and values [batch, heads, positions, width]."""
         split = self.ints(*[self.heads] * 3)
         query, key, value = self.graph.nodes("Split", [heads, split], ["query", "key", "value"], axis=1)
         return query, key, value
+
+    def in_turn(self, heads: str) -> tuple[list[str], list[str], list[str]]:
+        """Queries, keys and values, a list of heads [batch, 1, positions, width] each."""
+        names = [f"heads.{head}.{part}" for part in ("query", "key", "value") for head in range(self.heads)]
+        parts = self.graph.nodes("Split", [heads, self.ints(*[1] * 3 * self.heads)], names, axis=1)
+        return parts[: self.heads], parts[self.heads : -self.heads], parts[-self.heads :]
 
     def out(self, states: str, context: str, name: str) -> str:
         """States with what attention adds to them."""
@@ -118,8 +132,11 @@ def encoder(model: Whisper, precision: Precision) -> onnx.ModelProto:
     for layer in range(dims.n_audio_layer):
         name = f"encoder.blocks.{layer}"
         with graph.scope(f"layers.{layer}.self_attn"):
-            query, key, value = writer.self_attention(writer.norm(states, f"{name}.attn_ln", "norm"), name)
-            context, _ = writer.attended(query, key, value, None)
+            heads = writer.self_attention(writer.norm(states, f"{name}.attn_ln", "norm"), name)
+            if precision == "fp16":
+                context, _ = writer.attended(*writer.together(heads), None)
+            else:
+                context = writer.attended_in_turn(*writer.in_turn(heads))
             states = writer.out(states, context, f"{name}.attn")
         with graph.scope(f"layers.{layer}.mlp"):
             states = writer.mlp(states, name)
@@ -174,7 +191,8 @@ def step(model: Whisper, precision: Precision, alignment_heads: Heads) -> onnx.M
         name = f"decoder.blocks.{layer}"
         past_key, past_value, cross_key, cross_value = past[layer]
         with graph.scope(f"layers.{layer}.self_attn"):
-            query, key, value = writer.self_attention(writer.norm(states, f"{name}.attn_ln", "norm"), name)
+            normed = writer.norm(states, f"{name}.attn_ln", "norm")
+            query, key, value = writer.together(writer.self_attention(normed, name))
             keys = graph.node("Concat", [past_key, key], f"=present.{layer}.decoder.key", axis=2)
             values = graph.node("Concat", [past_value, value], f"=present.{layer}.decoder.value", axis=2)
             context, _ = writer.attended(query, keys, values, mask)
