@@ -1,10 +1,11 @@
 """The names that are planted, and what is said around them.
 
-A hundred names of people and places whose spelling their sound does not tell. The bonus was
-chosen on those of even number; those of odd number are what is reported.
+Names whose spelling their sound does not tell, in three lists: the bonus and its limits are
+chosen on the first alone, with the common names listed beside it or not; the second was looked
+at in between, the third is for what was chosen.
 """
 
-NAMES = tuple(
+_PEOPLE_AND_PLACES = tuple(
     """Siobhan Nguyen Joaquin Saoirse Xochitl Worcester Ypsilanti Tchaikovsky Oisin Zbigniew
     Caoimhe Okonkwo Padraig Schuylkill Llewellyn Kowalczyk Niamh Poughkeepsie Bjorn Przybylski
     Aoife Wojciech Leominster Thibodeaux Eilidh Gonzalez Natchitoches Agnieszka Cholmondeley Rajagopalan
@@ -16,6 +17,33 @@ NAMES = tuple(
     Sequim Leocadia Tsvangirai Winnipesaukee Fionnuala Papadopoulos Aberystwyth Chimamanda Okeechobee Rhiannon
     Thessaloniki Marguerite Adebayo Wroclaw Persephone Chattahoochee Dubrovnik Iolanthe Monongahela Kaczmarek""".split()  # noqa: SIM905
 )
+
+TUNING = _PEOPLE_AND_PLACES[0::2]
+SEEN = _PEOPLE_AND_PLACES[1::2]
+FRESH = tuple(
+    """Levothyroxine Eoghan Guillermo Edinburgh Amoxicillin Ihsan Muireann Ibuprofen Yaroslav Albuquerque
+    Bhattacharya Metformin Sinead Duquesne Hyderabad Tramadol Giuseppe Blathnaid Pembrokeshire Atorvastatin
+    Nkechi Vladivostok Omeprazole Thuy Jurgen Hawkesbury Warfarin Xiaoming Aurelien Lisinopril
+    Cuauhtemoc Magdalene Doxycycline Szymanski Keynsham Penelope Gabapentin Iphigenia Mogadishu Clopidogrel
+    Leicestershire Rosalind Sertraline Kamala Versailles Citalopram Takahashi Valparaiso Prednisolone
+    Gwendolyn""".split()  # noqa: SIM905
+)
+"""Medicines among them."""
+
+COMMON = tuple(
+    """Naomi Jeremiah Harmony Henrietta Herbert Hermann Andrea Andrew Anderson Eleanor Elizabeth Evelyn Everett Everton
+    Emily Emmanuel Margaret Martin Matilda Michael Mitchell Nicholas Natalie Nathaniel Oliver Olivia Patricia
+    Patrick Peter Rachel Rebecca Richard Robert Samantha Samuel Sebastian Stephanie Stephen Susanna Thomas Timothy
+    Valerie Veronica Victoria Vincent Virginia Walter William Winston Zachary Charlotte Christopher Catherine
+    Caroline Benjamin Bernard Beatrice Barbara Arthur Antonia Angela Alexander Adrian Abigail Daniel David Deborah
+    Dominic Dorothy Florence Frances Frederick Gabriel Geoffrey George Geraldine Gloria Gregory Hannah Harriet
+    Helena Isabella Jacqueline Jennifer Jessica Jonathan Josephine Judith Julia Katherine Kenneth Lawrence Leonard
+    Lillian Lucinda Madeleine Malcolm Marianne London Manchester Birmingham Liverpool Bristol Sheffield Leeds Oxford
+    Cambridge Brighton Paris Berlin Vienna Madrid Lisbon Athens Dublin Belfast Cardiff Glasgow Toronto Chicago
+    Boston Dallas Denver Detroit Houston Memphis Montana Nevada Oregon Phoenix Aspirin Paracetamol Penicillin
+    Insulin Morphine Codeine Valium Ventolin""".split()  # noqa: SIM905
+)
+"""People, towns and medicines that a model writes in a token or two: listed and never said."""
 
 CARRIERS = (
     "We had dinner with {} on Friday evening.",

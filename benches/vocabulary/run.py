@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,12 @@ from pathlib import Path
 from auricle import Auricle, Failed
 from captions import transcript
 from clips import Utterance, utterances
-from names import CARRIERS, NAMES, VOICES, WITHOUT, WORDS_A_MINUTE
+from names import CARRIERS, COMMON, FRESH, SEEN, TUNING, VOICES, WITHOUT, WORDS_A_MINUTE
 from tables import markdown
 from wer import error_rate, normalise, right_words
 
 ROOT = Path(__file__).resolve().parents[2]
+LISTS = {"tuning": TUNING, "seen": SEEN, "fresh": FRESH}
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,12 @@ def rare(clips: Sequence[Utterance], texts: dict[Path, str]) -> dict[Path, list[
     return found
 
 
+def counted(names: Counter[str]) -> str:
+    """How many, and the most frequent of them."""
+    most = ", ".join(f"{name} {count}" for name, count in names.most_common(3))
+    return f"{names.total()} ({most})" if names else "0"
+
+
 def listed(path: Path, names: Sequence[str]) -> Path:
     """Writes a list."""
     path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
@@ -115,25 +123,31 @@ class Reader:
         return {path: transcript(events) for path, events in heard.items()}
 
 
-def measure(read: Reader, data: Path, tuning: bool, parts: str) -> dict[str, str]:
-    """Every figure, by its name."""
-    names = NAMES[0::2] if tuning else NAMES[1::2]
+def measure(read: Reader, data: Path, which: str, common: bool, parts: str) -> dict[str, str]:
+    """Every figure, by its name; `common` lists names that nobody says beside those that are planted."""
+    names = LISTS[which]
+    everyone = [*names, *COMMON] if common else names
     result: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="auricle-vocabulary-") as scratch:
         folder = Path(scratch)
-        names_file = listed(folder / "names.txt", names)
+        names_file = listed(folder / "names.txt", everyone)
         if "made" in parts:
             spoken, without = planted(names, folder), empty(folder)
             for how, given in (("without", None), ("with", names_file)):
                 texts = read([*spoken, *without], given)
                 found = sum(has(name, texts[path]) for path, name in spoken.items())
                 once = {name for path, name in spoken.items() if has(name, texts[path])}
-                other = sum(has(each, texts[path]) for path, name in spoken.items() for each in names if each != name)
-                false = sum(has(each, texts[path]) for path in without for each in names)
+                wrong = Counter(
+                    each
+                    for path, name in spoken.items()
+                    for each in everyone
+                    if each != name and has(each, texts[path])
+                )
+                false = sum(has(each, texts[path]) for path in without for each in everyone)
                 rate = error_rate((text, texts[path]) for path, text in without.items())
                 result[f"planted names read, {how}"] = str(Share(found, len(spoken)))
                 result[f"names read at least once, {how}"] = str(Share(len(once), len(names)))
-                result[f"wrong names in those sentences, {how}"] = str(other)
+                result[f"wrong names in those sentences, {how}"] = counted(wrong)
                 result[f"names in {len(without)} sentences without one, {how}"] = str(false)
                 result[f"WER of these, {how}"] = f"{rate.percent:.2f} %"
         clips = utterances(data)
@@ -143,8 +157,10 @@ def measure(read: Reader, data: Path, tuning: bool, parts: str) -> dict[str, str
             for how, texts in (("without", plain), ("with", boosted)):
                 rate = error_rate((clip.text, texts[clip.path]) for clip in clips)
                 result[f"WER of {len(clips)} real clips, {how} the list"] = f"{rate.percent:.2f} % of {rate.words}"
-            result["false names in real clips"] = str(sum(has(name, boosted[path]) for path in paths for name in names))
-            half = clips[0::2] if tuning else clips[1::2]
+            result["false names in real clips"] = str(
+                sum(has(name, boosted[path]) for path in paths for name in everyone)
+            )
+            half = clips[0::2] if which == "tuning" else clips[1::2]
             words = rare(half, plain)
             rares = sorted({word for each in words.values() for word in each})
             given = read([clip.path for clip in half], listed(folder / "rare.txt", rares))
@@ -167,14 +183,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of speech/")
     parser.add_argument("--model", default="moonshine-tiny-en", help="the model that makes captions")
     parser.add_argument("--beam", type=int, metavar="LINES", help="search with so many lines, where the model can")
-    parser.add_argument("--tuning", action="store_true", help="the halves that the bonus was chosen on")
+    parser.add_argument("--partials", action="store_true", help="read over and over while it is said, as live")
+    parser.add_argument("--names", choices=tuple(LISTS), default="fresh", help="which are planted")
+    parser.add_argument("--common", action="store_true", help="list common names as well, which nobody says")
     parser.add_argument("--part", choices=("made", "real", "made+real"), default="made+real", help="what to measure")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here as well")
     options = parser.parse_args(arguments)
     try:
         auricle = Auricle(options.auricle, models={"transcribe": options.model})
-        read = Reader(auricle, ["--beam", str(options.beam)] if options.beam else [])
-        result = measure(read, options.data, options.tuning, options.part)
+        how = ["--beam", str(options.beam)] if options.beam else []
+        read = Reader(auricle, [*how, *(["--partials"] if options.partials else [])])
+        result = measure(read, options.data, options.names, options.common, options.part)
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

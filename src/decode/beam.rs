@@ -56,24 +56,33 @@ struct Step {
     bonus: f64,
     /// What of the bonus would stay if the text ended here.
     sure: f64,
+    /// Whether it still goes on only for what a term will bring.
+    hopes: bool,
 }
 
 impl Step {
     /// Takes its token along a term, where there was `likeliest` to take.
     fn take(&mut self, terms: &Boost, likeliest: Choice, ends: bool) {
         if !ends {
-            let owed = f64::from(terms.owed(&self.state));
-            let change = f64::from(terms.advance(&mut self.state, self.choice.token));
+            let before = self.state;
+            let change = terms.advance(&mut self.state, self.choice.token);
             if change > 0.0 && !terms.may(likeliest.token, (likeliest.probability / self.choice.probability).ln()) {
-                (self.state, self.bonus) = (State::default(), self.bonus - owed);
+                self.bonus += f64::from(terms.leave(&before, self.choice.token));
+                self.state = State::default();
             } else {
-                self.bonus += change;
+                self.bonus += f64::from(change);
             }
         }
         self.sure = self.bonus + f64::from(terms.finish(&self.state));
         if ends {
             self.bonus = self.sure;
         }
+    }
+
+    /// The line without its token.
+    fn line_of(&self, going: &[Line]) -> Line {
+        let Self { log_probability, state, bonus, .. } = *self;
+        Line { log_probability, state, bonus, hopes: false, ..going[self.line].clone() }
     }
 
     fn score(&self) -> f64 {
@@ -89,8 +98,8 @@ impl Step {
 /// are fewer than the beam's, the best that did not.
 ///
 /// Lines that nothing may follow die out, where the reference goes on with them at a probability of 0. With `terms`, lines are compared
-/// with their bonus, and at most half of them are there only for a term that is not yet whole: most are begun in vain, and
-/// would leave no line to go on with.
+/// with their bonus; what a term will bring that is not yet whole lets in lines beside those of the beam, half as many, which end where it
+/// breaks off. So a list changes what is found only by terms that are said to their end.
 pub(super) fn search<L: Lines + ?Sized>(
     lines: &mut L,
     rules: &Rules,
@@ -108,33 +117,47 @@ pub(super) fn search<L: Lines + ?Sized>(
     for sampled in 0..room {
         steps.clear();
         for (line, logits) in logits.chunks_exact(specials.vocabulary.max(1)).enumerate() {
-            let Line { log_probability: before, state, bonus, .. } = going[line];
+            let Line { log_probability: before, state, bonus, hopes, .. } = going[line];
             likeliest(logits, beam.lines + 1, (terms, state), |choice, log_probability, likeliest| {
-                let mut step = Step { line, choice, log_probability: before + log_probability, state, bonus, sure: bonus };
+                let log_probability = before + log_probability;
+                let mut step = Step { line, choice, log_probability, state, bonus, sure: bonus, hopes: false };
                 if let Some(terms) = terms {
                     step.take(terms, likeliest, choice.token == specials.end);
                 }
-                steps.push(step);
+                step.hopes = hopes && step.sure < step.bonus;
+                if !hopes || step.bonus >= bonus {
+                    steps.push(step);
+                }
             });
         }
         // Stable: of equals the one of the better line.
-        steps.sort_by(|a, b| b.score().total_cmp(&a.score()));
-        let mut hopes = Hopes::of(&steps, beam.lines, specials.end);
-        let mut next = Vec::with_capacity(beam.lines);
-        for step in &steps {
-            let mut line = going[step.line].clone();
-            (line.log_probability, line.state, line.bonus) = (step.log_probability, step.state, step.bonus);
+        steps.sort_by(|a, b| a.hopes.cmp(&b.hopes).then(b.sure_score().total_cmp(&a.sure_score())));
+        let mut next = Vec::with_capacity(beam.lines + beam.lines / 2);
+        let mut looked_at = 0;
+        for step in steps.iter().take_while(|step| !step.hopes) {
+            looked_at += 1;
+            let mut line = step.line_of(&going);
             if step.choice.token == specials.end {
                 if ended.len() < beam.enough() {
                     ended.push(line);
                 }
-            } else if hopes.let_in(step) {
+            } else {
                 line.tokens.push(step.choice);
                 next.push((step.line, line));
                 if next.len() == beam.lines {
                     break;
                 }
             }
+        }
+        let (sure, rest) = steps.split_at_mut(looked_at);
+        let least = sure.last().map_or(f64::NEG_INFINITY, Step::sure_score);
+        rest.sort_by(|a, b| b.score().total_cmp(&a.score()));
+        let comes = |step: &&Step| step.choice.token != specials.end && step.score() > step.sure_score().max(least);
+        for step in rest.iter().filter(comes).take(beam.lines / 2) {
+            let mut line = step.line_of(&going);
+            line.hopes = true;
+            line.tokens.push(step.choice);
+            next.push((step.line, line));
         }
         let from: Vec<usize> = next.iter().map(|&(from, _)| from).collect();
         going = next.into_iter().map(|(_, line)| line).collect();
@@ -151,7 +174,7 @@ pub(super) fn search<L: Lines + ?Sized>(
         }
     }
     let missing = beam.lines.saturating_sub(ended.len());
-    ended.extend(going.into_iter().take(missing).map(|line| finished(line, terms)));
+    ended.extend(going.into_iter().filter(|line| !line.hopes).take(missing).map(|line| finished(line, terms)));
     Ok(ended)
 }
 
@@ -159,30 +182,6 @@ pub(super) fn search<L: Lines + ?Sized>(
 fn finished(mut line: Line, terms: Option<&Boost>) -> Line {
     line.bonus += terms.map_or(0.0, |terms| f64::from(terms.finish(&line.state)));
     line
-}
-
-/// How many lines may still go on only because of what a term will bring.
-struct Hopes {
-    /// The score without that of the last line that would go on.
-    least: f64,
-    left: usize,
-}
-
-impl Hopes {
-    fn of(steps: &[Step], lines: usize, end: u32) -> Self {
-        let mut sure: Vec<f64> = steps.iter().filter(|step| step.choice.token != end).map(Step::sure_score).collect();
-        sure.sort_by(|a, b| b.total_cmp(a));
-        Self { least: sure.get(lines.saturating_sub(1)).copied().unwrap_or(f64::NEG_INFINITY), left: lines / 2 }
-    }
-
-    fn let_in(&mut self, step: &Step) -> bool {
-        if step.sure_score() >= self.least {
-            return true;
-        }
-        let is_room = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        is_room
-    }
 }
 
 /// Gives `take` the `count` likeliest tokens of `logits`, the likeliest first, and those that go on with a term of `terms` and come into

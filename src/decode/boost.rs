@@ -4,7 +4,8 @@
 //! with its bonus in logits. Every way of cutting a term into tokens is worth the same, because a bonus belongs to letters: the first
 //! letter of a term brings [`FIRST_BONUS`], each byte [`BYTE_BONUS`], and what was gathered for a term that is then not said to its
 //! end is taken back (as in icefall's context graph, whose nodes are tokens). So a term that shares but its beginning with what
-//! is said brings nothing, and a short one, which is easily misheard into other words, brings little.
+//! is said brings nothing, and a short one, which is easily misheard into other words, brings little. So does one of few tokens, which the
+//! model finds common ([`TOKEN_BONUS`]): once its letters have brought that, the model has to go on with it by itself.
 //!
 //! A term begins where a word does, with the mark of a space, and is complete where a word ends. It comes out as it is written in the list;
 //! one that is listed in small letters may also begin with a capital.
@@ -19,6 +20,9 @@ use super::vocabulary::Vocabulary;
 pub const FIRST_BONUS: f32 = 2.0;
 /// Bonus of each byte of a term, its first included and the spaces in it too, logits.
 pub const BYTE_BONUS: f32 = 1.0;
+/// No term brings more for each of the fewest tokens that spell it, logits. A model writes what it finds common in one token and what
+/// it finds rare in several: a common name needs little help, and with much it is read wherever a word is unclear.
+pub const TOKEN_BONUS: f32 = 3.0;
 /// No term brings more, logits.
 pub const MOST_BONUS: f32 = 12.0;
 
@@ -58,6 +62,8 @@ struct Node {
     fallback: u32,
     /// Bytes from the root, the mark not counted.
     bytes: u16,
+    /// The least that a whole term through here may bring: so the way to one never takes back what it brought.
+    most: f32,
     /// Whether a term ends here.
     ends: bool,
     /// Bonus of the longest whole term within it that its next byte does not touch any more: that is no longer owed.
@@ -84,14 +90,6 @@ impl Boost {
     pub fn new<'a>(vocabulary: &Vocabulary, tokens: usize, bytes: impl Fn(u32) -> &'a [u8]) -> Self {
         let mut boost =
             Self { nodes: vec![Node::default()], candidates: Vec::new(), bytes: Vec::new(), ends: Vec::new(), terms: 0 };
-        for term in vocabulary.terms() {
-            boost.plant(term);
-            if let Some(first) = term.chars().next().filter(char::is_ascii_lowercase) {
-                boost.plant(&format!("{}{}", first.to_ascii_uppercase(), &term[1..]));
-            }
-        }
-        boost.terms = vocabulary.terms().len();
-        boost.fall_back();
         let mut sorted: Vec<(&[u8], u32)> = Vec::with_capacity(tokens);
         for token in 0..u32::try_from(tokens).unwrap_or(u32::MAX) {
             let piece = bytes(token);
@@ -102,6 +100,14 @@ impl Boost {
             }
         }
         sorted.sort_unstable();
+        for term in vocabulary.terms() {
+            boost.plant(term, &sorted);
+            if let Some(first) = term.chars().next().filter(char::is_ascii_lowercase) {
+                boost.plant(&format!("{}{}", first.to_ascii_uppercase(), &term[1..]), &sorted);
+            }
+        }
+        boost.terms = vocabulary.terms().len();
+        boost.fall_back();
         for node in 0..boost.nodes.len() {
             let first = boost.candidates.len() as u32;
             boost.collect(node as u32, node as u32, &sorted, 0);
@@ -154,6 +160,11 @@ impl Boost {
     /// What the end of the text changes in the score: nothing after a whole term, else what is owed, negative.
     pub fn finish(&self, state: &State) -> f32 {
         self.nodes.get(state.node as usize).map_or(0.0, |node| node.whole - node.bonus())
+    }
+
+    /// What `token` changes in the score where it is not taken along a term, nor begins one: a whole term that it lets end is not lost.
+    pub fn leave(&self, state: &State, token: u32) -> f32 {
+        if ends_word(self.piece(token)) { self.finish(state) } else { -self.owed(state) }
     }
 
     /// Whether a token of a term may be taken `cost` logits below `likeliest`. Never in place of a token of no text: where the model holds
@@ -221,18 +232,21 @@ impl Boost {
         }
     }
 
-    fn plant(&mut self, term: &str) {
+    fn plant(&mut self, term: &str, tokens: &[(&[u8], u32)]) {
+        let said: Vec<u8> = [SPACE].into_iter().chain(term.bytes()).collect();
+        let most = MOST_BONUS.min(TOKEN_BONUS * fewest_tokens(&said, tokens) as f32);
         let mut node = ROOT as usize;
-        for byte in [SPACE].into_iter().chain(term.bytes()) {
+        for byte in said {
             let found = self.nodes[node].next.get(&byte).copied();
             let next = found.unwrap_or_else(|| {
-                let child = Node { bytes: self.nodes[node].bytes + 1, ..Node::default() };
+                let child = Node { bytes: self.nodes[node].bytes + 1, most, ..Node::default() };
                 self.nodes.push(child);
                 let child = (self.nodes.len() - 1) as u32;
                 self.nodes[node].next.insert(byte, child);
                 child
             });
             node = next as usize;
+            self.nodes[node].most = self.nodes[node].most.min(most);
         }
         self.nodes[node].ends = true;
     }
@@ -308,8 +322,28 @@ impl Node {
     /// What the way here is worth, logits.
     fn bonus(&self) -> f32 {
         let said = usize::from(self.bytes).saturating_sub(1);
-        if said == 0 { 0.0 } else { (FIRST_BONUS + BYTE_BONUS * said as f32).min(MOST_BONUS) }
+        if said == 0 { 0.0 } else { (FIRST_BONUS + BYTE_BONUS * said as f32).min(self.most) }
     }
+}
+
+/// Into how few of `tokens`, sorted, `text` can be cut; as many as it has bytes where they do not spell it.
+fn fewest_tokens(text: &[u8], tokens: &[(&[u8], u32)]) -> usize {
+    let mut fewest: Vec<usize> = (0..=text.len()).collect();
+    for start in 0..text.len() {
+        let mut alike = tokens;
+        for (depth, &byte) in text[start..].iter().enumerate() {
+            // Those that agree so far and go on: sorted, so that shorter ones are first.
+            let longer = &alike[alike.partition_point(|(piece, _)| piece.len() <= depth)..];
+            let first = longer.partition_point(|(piece, _)| piece[depth] < byte);
+            alike = &longer[first..longer.partition_point(|(piece, _)| piece[depth] <= byte)];
+            let Some((shortest, _)) = alike.first() else { break };
+            if shortest.len() == depth + 1 {
+                let end = start + depth + 1;
+                fewest[end] = fewest[end].min(fewest[start] + 1);
+            }
+        }
+    }
+    fewest[text.len()]
 }
 
 /// Whether a word ends before `rest`: before a space, or what else is neither letter nor digit.

@@ -112,6 +112,8 @@ pub(super) struct Line {
     pub state: State,
     /// What listed terms add to the log-probability where lines are compared.
     pub bonus: f64,
+    /// Whether it goes on only for what a term will bring that is not yet whole.
+    pub hopes: bool,
 }
 
 impl Line {
@@ -309,6 +311,62 @@ mod tests {
             self.lines = from.iter().zip(tokens).map(|(&line, &token)| [&self.lines[line][..], &[token]].concat()).collect();
             Ok(self.lines.iter().flat_map(|line| self.row(line)).collect())
         }
+    }
+
+    /// Gives logits by what was said, as if at random, and never a token 3.
+    struct Random {
+        said: Vec<Vec<u32>>,
+        seed: u32,
+        widest: usize,
+    }
+
+    impl Random {
+        fn row(&self, said: &[u32]) -> Vec<f32> {
+            let mut state = said.iter().fold(self.seed, |state, token| (state ^ token).wrapping_mul(0x9e37_79b1).rotate_left(13));
+            let mut row: Vec<f32> = (0..15)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 16) as f32 / 13_000.0
+                })
+                .collect();
+            row[3] = f32::NEG_INFINITY;
+            row
+        }
+    }
+
+    impl Lines for Random {
+        fn begin(&mut self, prompt: &[u32], rows: &[usize]) -> Result<Vec<Vec<f32>>> {
+            self.said = vec![prompt.to_vec()];
+            Ok(rows.iter().map(|&row| self.row(&prompt[..=row])).collect())
+        }
+
+        fn step(&mut self, from: &[usize], tokens: &[u32]) -> Result<Vec<f32>> {
+            self.widest = self.widest.max(from.len());
+            self.said = from.iter().zip(tokens).map(|(&line, &token)| [&self.said[line][..], &[token]].concat()).collect();
+            Ok(self.said.iter().flat_map(|said| self.row(said)).collect())
+        }
+    }
+
+    #[test]
+    fn terms_that_break_off_change_nothing_that_a_beam_finds() {
+        let pieces = |token: u32| [" New", " Si", "ob", "han"].get(token as usize).map_or(&[][..], |piece| piece.as_bytes());
+        let boost = Boost::new(&Vocabulary::parse("Siobhan\nNewhan\nNewobhan\nSiob Newhan").unwrap(), 15, pieces);
+        let mut widest = 0;
+        for seed in 0..300 {
+            let mut found = [None, Some(&boost)].map(|terms| {
+                let mut lines = Random { said: Vec::new(), seed, widest: 0 };
+                let task = Task { terms, ..Task::default() };
+                let limits = Limits { longest: 12, ..Limits::of(40) };
+                let spell = |tokens: &[u32]| format!("{tokens:?}");
+                let reading = read(&mut lines, &rules(), &task, &limits, &Search::Beam(Beam::of(4)), &spell).unwrap();
+                widest = widest.max(lines.widest);
+                reading
+            });
+            assert_eq!(found[1].forgiven, 0.0);
+            found[1].forgiven = found[0].forgiven;
+            assert_eq!(found[0], found[1], "seed {seed}");
+        }
+        assert!((5..=6).contains(&widest), "{widest} lines: terms are begun, by half of the beam beside it");
     }
 
     fn told(terms: Option<&str>, search: &Search) -> Reading {

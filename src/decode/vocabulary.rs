@@ -2,7 +2,7 @@
 //!
 //! In: a text file, a name or term a line. Out: [`Vocabulary`], the terms as they are to be written. `boost.rs` makes of them what a
 //! decoder follows. A line that begins with `#` is a comment; empty lines and spaces around a term say nothing, and spaces within
-//! one count once. All terms weigh alike: a longer one may cost more, since more letters have to be heard.
+//! one count once. None weighs more by where it stands: one that is long and rare may cost more, since more of it has to be heard.
 
 use std::fs::File;
 use std::io::Read;

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from auricle import Auricle
 from clips import Utterance
-from names import NAMES
+from names import COMMON, FRESH, SEEN, TUNING
 
 PROGRAM = """#!/bin/sh
 case "$*" in *--vocabulary*) text="Please tell Siobhan" ;; *) text="Please tell Shivon" ;; esac
@@ -48,9 +48,10 @@ def test_rare_words_are_long_of_one_clip_and_misread(bench: ModuleType) -> None:
 
 
 def test_the_reported_names_are_not_those_the_bonus_was_chosen_on() -> None:
-    """Fifty and fifty, none twice."""
-    assert len(NAMES) == len(set(NAMES)) == 100
-    assert not set(NAMES[0::2]) & set(NAMES[1::2])
+    """Three times fifty, none twice, nor among those that nobody says."""
+    assert [len(names) for names in (TUNING, SEEN, FRESH)] == [50, 50, 50]
+    everyone = [*TUNING, *SEEN, *FRESH, *COMMON]
+    assert len(set(everyone)) == len(everyone)
 
 
 def test_a_reader_gives_the_list_and_its_options(bench: ModuleType, tmp_path: Path) -> None:
