@@ -50,11 +50,11 @@ def frames_of(samples: int, context: Context) -> int:
     return min(max(math.ceil(seconds * SAMPLE_RATE_HZ / FRAME_SAMPLES), 1), LONGEST_FRAMES)
 
 
-def before_it_begins_anew(reading: Reading) -> Reading:
-    """What the runtime leaves of a reading whose attention jumps back (`src/decode/look_back.rs`)."""
+def before_it_begins_anew(reading: Reading, own_frames: int) -> Reading:
+    """What the runtime leaves of a reading that jumps back in the audio's own frames (`src/decode/look_back.rs`)."""
     furthest = behind = 0
     for row, attention in enumerate(reading.attention):
-        place = int(attention.sum(axis=0).argmax())
+        place = int(attention[:, :own_frames].sum(axis=0).argmax())
         behind = behind + 1 if place + MOST_BACK < furthest else 0
         furthest = max(furthest, place) if not behind else furthest
         if behind == ROWS:
@@ -84,7 +84,7 @@ def once(folder: Path, clips: Sequence[Utterance]) -> dict[str, Any]:
             if frames not in found:
                 heard = decoder.hear(decoder.states(audio, frames))
                 whole = decoder.greedy(heard, dataclasses.replace(rules, most=most))
-                kept = before_it_begins_anew(whole)
+                kept = before_it_begins_anew(whole, math.ceil(len(audio) / FRAME_SAMPLES))
                 found[frames] = kept, len(kept.tokens) < len(whole.tokens)
             kept, anew = found[frames]
             texts[context][clip] = tokens.text(kept.tokens)

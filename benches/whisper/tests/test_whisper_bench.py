@@ -91,8 +91,10 @@ def test_a_reading_ends_where_attention_jumps_back() -> None:
         rows = [np.eye(200, dtype=np.float32)[[place, place]] for place in places]
         return Reading(list(range(len(places))), [1.0] * len(places), rows)
 
-    assert before_it_begins_anew(reading([10, 100, 20, 30, 40, 50])).tokens == [0, 1]
-    assert len(before_it_begins_anew(reading([10, 100, 20, 30, 60, 20])).tokens) == 6
+    assert before_it_begins_anew(reading([10, 100, 20, 30, 40, 50]), 200).tokens == [0, 1]
+    assert len(before_it_begins_anew(reading([10, 100, 20, 30, 60, 20]), 200).tokens) == 6
+    # Behind the audio is silence, to which a look means nothing.
+    assert len(before_it_begins_anew(reading([10, 100, 20, 30, 40, 50]), 60).tokens) == 6
 
 
 def test_what_was_shown_last_before_the_final() -> None:
