@@ -348,10 +348,7 @@ class Products:
         if activations not in self._coarsely:
             writer = self._writer
             base = activations.rpartition(".")[2]
-            magnitude = writer.node("Abs", [activations], f"{base}.magnitude")
-            largest = writer.node("ReduceMax", [magnitude], f"{base}.largest", axes=[-1], keepdims=1)
-            least = writer.shared("least_magnitude", np.array(1e-9, np.float32))
-            divisor = writer.node("Max", [largest, least], f"{base}.divisor")
+            divisor = self._largest(activations, base)
             share = writer.shared("coarse_step", np.array(1 / COARSE_STEPS, np.float32))
             step = writer.node("Mul", [divisor, share], f"{base}.step")
             unit = writer.node("Div", [activations, step], f"{base}.unit")
@@ -364,15 +361,19 @@ class Products:
     def _rounded_rows(self, activations: str) -> tuple[str, str | None, float]:
         """The integers, each row's own step (where it has one) and the step common to all."""
         if activations not in self._rounded:
-            writer = self._writer
             base = activations.rpartition(".")[2]
-            magnitude = writer.node("Abs", [activations], f"{base}.magnitude")
-            largest = writer.node("ReduceMax", [magnitude], f"{base}.largest", axes=[-1], keepdims=1)
-            least = writer.shared("least_magnitude", np.array(1e-9, np.float32))
-            divisor = writer.node("Max", [largest, least], f"{base}.divisor")
-            unit = writer.node("Div", [activations, divisor], f"{base}.unit")
+            divisor = self._largest(activations, base)
+            unit = self._writer.node("Div", [activations, divisor], f"{base}.unit")
             self._rounded[activations] = (self._planes(unit, base, STEPS), divisor, 1 / STEPS)
         return self._rounded[activations]
+
+    def _largest(self, activations: str, base: str) -> str:
+        """The largest magnitude of each row, [1, rows, 1], to divide by."""
+        writer = self._writer
+        magnitude = writer.node("Abs", [activations], f"{base}.magnitude")
+        largest = writer.node("ReduceMax", [magnitude], f"{base}.largest", axes=[-1], keepdims=1)
+        least = writer.shared("least_magnitude", np.array(1e-9, np.float32))
+        return writer.node("Max", [largest, least], f"{base}.divisor")
 
     def _planes(self, states: str, base: str, steps: int) -> str:
         """Activations [1, rows, inputs], of which `steps` times are -63 to 63, as integers [roundings, rows, inputs].
