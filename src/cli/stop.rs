@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use auricle::sink::GRACE;
 use signal_hook::flag;
 use signal_hook::low_level::{exit, raise, signal_name};
 
@@ -20,8 +21,8 @@ pub use signal_hook::consts::{SIGCONT as GOES_ON, SIGTSTP as STANDS_STILL};
 pub const INTERRUPTED: u8 = 130;
 /// How long the second signal waits for the terminal to be left in order.
 const TIDY_UP: Duration = Duration::from_millis(100);
-/// A write that takes longer than this, after a signal, is not waited for: nobody reads.
-const LONGEST_WRITE: Duration = Duration::from_secs(1);
+/// A write that takes longer than this, after a signal, is not waited for: nobody reads. Outputs that are closed may wait themselves.
+const LONGEST_WRITE: Duration = GRACE.saturating_add(Duration::from_millis(400));
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -81,7 +82,7 @@ pub fn ask() {
     OVER.store(true, Ordering::Relaxed);
 }
 
-/// Does what writes to where somebody may have stopped to read: after a signal it is given a second.
+/// Does what writes to where somebody may have stopped to read: after a signal it is given 1.4 s.
 pub fn while_writing<T>(write: impl FnOnce() -> T) -> T {
     WRITING_SINCE.store(beginning().elapsed().as_millis() as u64, Ordering::Relaxed);
     let written = write();

@@ -32,8 +32,8 @@ use subtitles::Subtitles;
 use terminal::Terminal;
 use text::{Looks, Text};
 
-/// How long the end waits for slow readers, all of them together.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long [`Sink::finish`] waits for slow readers, all of them together.
+pub const GRACE: Duration = Duration::from_secs(1);
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
