@@ -178,8 +178,9 @@ impl Boost {
         self.nodes.get(state.node as usize).is_some_and(|node| node.ends)
     }
 
-    /// By how much the tokens of whole terms are less likely than certain, in logarithms; where a token completes terms, no more than these bring. What is not
-    /// believed because it is unlikely is to be asked without this: a term is listed since the model finds it unlikely.
+    /// By how much the tokens of whole terms are less likely than certain, in logarithms; where a token completes terms, no more than
+    /// these bring. What is not believed because it is unlikely is to be asked without this: a term is listed since the model finds it
+    /// unlikely.
     pub fn forgiven(&self, tokens: &[Choice]) -> f64 {
         let (mut state, mut cost, mut sum) = (State::default(), 0.0, 0.0);
         for choice in tokens {

@@ -83,7 +83,7 @@ impl Whisper {
         read
     }
 
-    /// The reference's but for one thing: where nothing is believed it keeps the boldest guess, which of one word makes three.
+    /// The reference's, but for what stays where nothing is believed: there it keeps the boldest guess, which of one word makes three.
     fn fallback(&self) -> Fallback {
         Fallback { beam: self.options.beam, unbelieved: Unbelieved::Likeliest, ..Fallback::default() }
     }
